@@ -1,0 +1,1 @@
+"""The wire contract: topics, messages and the fault catalogue shared by every implementation."""
