@@ -1,0 +1,1 @@
+"""Rules that judge readings: limits, guards, and what they make of a device."""

@@ -1,0 +1,1 @@
+"""What exists: nodes, their metrics, and the live swarm."""

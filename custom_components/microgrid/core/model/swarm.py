@@ -1,0 +1,465 @@
+"""The live swarm: every node with its newest values, and the one stream of changes that all parts listen to.
+
+Sources write into it, everything else subscribes; no part knows another. It is plain Python, knows no clock
+but the one it is given, and is used from one thread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..contract.messages import Birth, EventState, EventType, Live, NodeEvent
+from ..contract.reading import Rejection, RejectReason
+from .aggregate import cluster_values, site_values
+from .counter import CounterGuard, CounterState
+from .guard import plausible
+from .kinds import KINDS
+from .metric import DeviceKind, Metric, Value
+from .site import SITE
+
+SITE_ID = "site"
+MISSED_INTERVALS = 3
+MAX_NODES = 1024
+_REMEMBERED_EVENTS = 4096
+_REMEMBERED_BOOTS = 4
+_LASTING = frozenset({EventType.FAULT, EventType.ALARM})
+"""Types of events whose codes are active from raised to cleared."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One node as known now."""
+
+    node_id: str
+    kind: DeviceKind
+    name: str
+    parent_id: str | None = None
+    birth: Birth | None = None
+    interval_s: float = 1.0
+    missed_intervals: float = MISSED_INTERVALS
+    values: dict[str, Value] = field(default_factory=dict)
+    """Newest plausible values by metric key, derived ones included."""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    """Metrics that this node has shown or declared; grows, never shrinks."""
+    faults: dict[str, NodeEvent | None] = field(default_factory=dict)
+    """Active codes of faults and alarms, with the event that raised each when it was seen."""
+    online: bool = False
+    """What its last will says; a node without last will is online once it spoke."""
+    stale: bool = True
+    clock_offset_s: float | None = None
+    """Node clock minus our clock at the newest message; None while it tells no time."""
+    last_seen: datetime | None = None
+    values_rejected: Counter[str] = field(default_factory=Counter)
+    """Implausible or unknown values by metric key."""
+    _last_contact: float | None = None
+    _boot_id: int | None = None
+    _seq: int = -1
+    _old_boots: list[int] = field(default_factory=list)
+
+    @property
+    def available(self) -> bool:
+        """Whether its values may be shown as current."""
+        return self.online and not self.stale
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChanged:
+    """A node appeared, or its description (name, parent, firmware, commands) changed."""
+
+    node: Node
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRemoved:
+    """A node was retired."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsAdded:
+    """A node shows metrics for the first time."""
+
+    node: Node
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesChanged:
+    """Newest values of a node arrived; `keys` names those that differ from before."""
+
+    node: Node
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityChanged:
+    """A node went silent or came back."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsChanged:
+    """The set of active fault codes of a node changed."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class EventReceived:
+    """A node reported an event, told once for each event id."""
+
+    node: Node
+    event: NodeEvent
+
+
+Change = (
+    NodeChanged
+    | NodeRemoved
+    | MetricsAdded
+    | ValuesChanged
+    | AvailabilityChanged
+    | FaultsChanged
+    | EventReceived
+)
+Listener = Callable[[Change], None]
+
+
+class Swarm:
+    """All nodes of one site."""
+
+    def __init__(
+        self,
+        swarm_id: str,
+        name: str,
+        *,
+        monotonic: Callable[[], float],
+        utc_now: Callable[[], datetime],
+        counters: Mapping[str, CounterState] | None = None,
+    ) -> None:
+        """Start with the site alone; `counters` are the guard states of an earlier run by `node/metric`."""
+        self.swarm_id = swarm_id
+        self.received: Counter[str] = Counter()
+        """Messages taken, by what they were."""
+        self.rejected: Counter[str] = Counter()
+        """Messages refused, by reason."""
+        self.monotonic = monotonic
+        self._utc_now = utc_now
+        self._listeners: list[Listener] = []
+        self._nodes: dict[str, Node] = {}
+        self._events: OrderedDict[str, None] = OrderedDict()
+        self._saved = dict(counters or {})
+        self._counters: dict[str, CounterGuard] = {}
+        self.site = Node(SITE_ID, SITE, name, online=True, stale=False)
+        self._nodes[SITE_ID] = self.site
+
+    # ---- reading -------------------------------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by id, the site included."""
+        return self._nodes
+
+    def children(self, node_id: str) -> list[Node]:
+        """Return the nodes whose parent is `node_id`."""
+        return [node for node in self._nodes.values() if node.parent_id == node_id]
+
+    def counter_states(self) -> dict[str, CounterState]:
+        """Return what must be saved so that counters go on after a restart."""
+        states = dict(self._saved)
+        states.update({key: guard.state for key, guard in self._counters.items() if guard.state is not None})
+        return states
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` on every change from now on; returns the way to stop it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # ---- writing: the sources ------------------------------------------------------------------------------
+
+    def reject(self, rejection: Rejection) -> None:
+        """Count a message that a parser refused."""
+        self.rejected[rejection.reason] += 1
+
+    def announce(self, node_id: str, birth: Birth) -> Node | Rejection:
+        """A node told what it is. A node that changes its kind is a new node under the old id."""
+        node = self._nodes.get(node_id)
+        if node is not None and node.kind.kind != birth.kind:
+            if node is self.site:
+                return self._refuse(RejectReason.BAD_NODE_ID, f"{SITE_ID} is reserved")
+            self.retire(node_id)
+            node = None
+        parent = birth.parent if birth.parent not in (node_id, SITE_ID) else None
+        self.received["birth"] += 1
+        if node is None:
+            created = self._create(node_id, KINDS[birth.kind], birth.name, parent)
+            if isinstance(created, Rejection):
+                return created
+            node, added = created, True
+        elif node.birth == birth:
+            return node
+        else:
+            added = False
+        node.birth, node.name, node.parent_id = birth, birth.name, parent
+        node.interval_s = birth.interval_s or node.kind.interval_s
+        self._tell(NodeChanged(node, added))
+        self._show(node, birth.metrics)
+        return node
+
+    def ensure(
+        self, node_id: str, kind: str, name: str, *, missed_intervals: float = MISSED_INTERVALS
+    ) -> Node | Rejection:
+        """Return the node of a source without births, made when it is new."""
+        node = self._nodes.get(node_id)
+        if node is None:
+            created = self._create(node_id, KINDS[kind], name, None)
+            if isinstance(created, Rejection):
+                return created
+            node = created
+            node.missed_intervals = missed_intervals
+            self._tell(NodeChanged(node, True))
+        elif node.kind.kind != kind:
+            return self._refuse(RejectReason.BAD_NODE_ID, f"{node_id} is a {node.kind.kind}, not a {kind}")
+        return node
+
+    def retire(self, node_id: str) -> None:
+        """A node left for good."""
+        if node_id == SITE_ID:
+            return
+        node = self._nodes.pop(node_id, None)
+        if node is None:
+            return
+        node.online = False
+        prefix = f"{node_id}/"
+        for table in (self._counters, self._saved):
+            for key in [key for key in table if key.startswith(prefix)]:
+                del table[key]
+        self._tell(NodeRemoved(node))
+
+    def set_online(self, node_id: str, online: bool) -> Rejection | None:
+        """Take the last will of a node (or its opposite)."""
+        if (node := self._nodes.get(node_id)) is None or node is self.site:
+            return self._refuse(RejectReason.UNKNOWN_NODE, f"state of unknown node {node_id}")
+        self.received["state"] += 1
+        before, node.online = node.available, online
+        if online and node._last_contact is None:
+            self._touch(node)
+        elif node.available != before:
+            self._tell(AvailabilityChanged(node))
+        return None
+
+    def live(self, node_id: str, live: Live) -> Rejection | None:
+        """Take the newest values of a node; repeated and late messages are counted and left out."""
+        if (node := self._nodes.get(node_id)) is None or node is self.site:
+            return self._refuse(RejectReason.UNKNOWN_NODE, f"values of unknown node {node_id}")
+        if (reason := self._order(node, live.boot_id, live.seq)) is not None:
+            return self._refuse(reason, f"{node_id} boot {live.boot_id} seq {live.seq}")
+        self.received["live"] += 1
+        now = self._utc_now()
+        node.clock_offset_s = None if live.time is None else (live.time - now).total_seconds()
+        self.take(node, live.values, now)  # measured just now, whatever its clock says
+        if live.faults is not None:
+            self._set_faults(node, live.faults, live.boot_id)
+        return None
+
+    def take(self, node: Node, values: Mapping[str, object], time: datetime) -> None:
+        """Take values that a node measured at `time`; None withdraws one. Also for sources without births."""
+        self._store(node, self._accept(node, values, time))
+        self._touch(node)  # last: a node that comes back must not be shown with the values of before
+
+    def conclude(self, node: Node, values: Mapping[str, object]) -> None:
+        """Take values that a source worked out for a node: the node itself did not speak."""
+        self._store(node, self._accept(node, values, self._utc_now()))
+
+    def define(self, node: Node, metric: Metric) -> None:
+        """Add a metric that the node's kind does not know, such as a sensor of the house."""
+        if metric.key not in node.metrics:
+            node.metrics[metric.key] = metric
+            self._tell(MetricsAdded(node, (metric,)))
+
+    def event(self, node_id: str, event: NodeEvent) -> Rejection | None:
+        """Take an event; an id seen before is a repetition."""
+        if (node := self._nodes.get(node_id)) is None or node is self.site:
+            return self._refuse(RejectReason.UNKNOWN_NODE, f"event of unknown node {node_id}")
+        key = f"{node_id}/{event.event_id}"
+        if key in self._events:
+            return self._refuse(RejectReason.DUPLICATE, f"event {event.event_id} of {node_id}")
+        self._events[key] = None
+        if len(self._events) > _REMEMBERED_EVENTS:
+            self._events.popitem(last=False)
+        self.received["event"] += 1
+        if event.type in _LASTING:
+            active = dict(node.faults)
+            if event.state is EventState.RAISED:
+                active[event.code] = event
+            elif event.state is EventState.CLEARED:
+                active.pop(event.code, None)
+            if active != node.faults:  # also when a code that was active got worse
+                node.faults = active
+                self._tell(FaultsChanged(node))
+        self._tell(EventReceived(node, event))
+        return None
+
+    def tick(self) -> None:
+        """Once a second: find silent nodes, add up clusters and the site."""
+        now = self.monotonic()
+        for node in self._nodes.values():
+            if node is self.site or node.stale or node._last_contact is None:
+                continue
+            if now - node._last_contact > node.interval_s * node.missed_intervals + 0.5:
+                before = node.available
+                node.stale = True
+                if before:
+                    self._tell(AvailabilityChanged(node))
+        for node in list(self._nodes.values()):
+            if node.kind.kind == "gateway":
+                declared = node.birth.metrics if node.birth else ()  # what it measures itself stands
+                sums = cluster_values(self.children(node.node_id))
+                self._store(node, {key: value for key, value in sums.items() if key not in declared})
+        self._store(self.site, self._site_values())
+
+    # ---- inside --------------------------------------------------------------------------------------------
+
+    def _site_values(self) -> dict[str, Value | None]:
+        members = [node for node in self._nodes.values() if node is not self.site]
+        values = site_values(members)
+        values["messages_received"] = sum(self.received.values())
+        values["messages_rejected"] = sum(self.rejected.values())
+        values["values_rejected"] = sum(sum(node.values_rejected.values()) for node in members)
+        return values
+
+    def _refuse(self, reason: RejectReason, detail: str) -> Rejection:
+        rejection = Rejection(reason, detail)
+        self.reject(rejection)
+        return rejection
+
+    def _create(self, node_id: str, kind: DeviceKind, name: str, parent: str | None) -> Node | Rejection:
+        if node_id == SITE_ID:
+            return self._refuse(RejectReason.BAD_NODE_ID, f"{SITE_ID} is reserved")
+        if len(self._nodes) >= MAX_NODES:
+            return self._refuse(RejectReason.BAD_NODE_ID, f"more than {MAX_NODES} nodes")
+        node = Node(node_id, kind, name, parent, interval_s=kind.interval_s)
+        self._nodes[node_id] = node
+        return node
+
+    def _accept(self, node: Node, values: Mapping[str, object], time: datetime) -> dict[str, Value | None]:
+        """Return the plausible values; the others are counted and left out."""
+        accepted: dict[str, Value | None] = {}
+        time_s = time.timestamp()
+        for key, raw in values.items():
+            metric = node.metrics.get(key) or node.kind.by_key.get(key)
+            if metric is None or metric.derive is not None:
+                node.values_rejected[key] += 1
+                continue
+            if raw is None:
+                accepted[key] = None
+            elif (value := plausible(metric, raw)) is None:
+                node.values_rejected[key] += 1
+            else:
+                accepted[key] = self._count(node, metric, float(value), time_s) if metric.counter else value
+        return accepted
+
+    def _order(self, node: Node, boot_id: int, seq: int) -> RejectReason | None:
+        """Put a message in order; a new boot starts over, an earlier boot is late."""
+        if boot_id == node._boot_id:
+            if seq <= node._seq:
+                return RejectReason.DUPLICATE if seq == node._seq else RejectReason.OUTDATED
+        elif boot_id in node._old_boots:
+            return RejectReason.OUTDATED
+        else:
+            if node._boot_id is not None:
+                node._old_boots = [*node._old_boots, node._boot_id][-_REMEMBERED_BOOTS:]
+            node._boot_id = boot_id
+        node._seq = seq
+        return None
+
+    def _touch(self, node: Node) -> None:
+        before = node.available
+        node._last_contact = self.monotonic()
+        node.last_seen = self._utc_now()
+        node.stale = False
+        if node.birth is None:
+            node.online = True
+        if node.available != before:
+            self._tell(AvailabilityChanged(node))
+
+    def _count(self, node: Node, metric: Metric, raw: float, time_s: float) -> float:
+        key = f"{node.node_id}/{metric.key}"
+        guard = self._counters.get(key)
+        if guard is None:
+            assert metric.max_rate is not None
+            guard = self._counters[key] = CounterGuard(metric.max_rate, self._saved.pop(key, None))
+        held = guard.held
+        value = guard.accept(raw, time_s)
+        if guard.held != held:
+            node.values_rejected[metric.key] += 1
+        return value
+
+    def _show(self, node: Node, keys: Iterable[str]) -> None:
+        """Make metrics visible, with those derived from them."""
+        new = [node.kind.by_key[key] for key in keys if key in node.kind.by_key and key not in node.metrics]
+        for metric in new:
+            node.metrics[metric.key] = metric
+        while derived := [
+            metric
+            for metric in node.kind.metrics
+            if metric.derive
+            and metric.key not in node.metrics
+            and any(key in node.metrics for key in metric.inputs)
+        ]:
+            for metric in derived:
+                node.metrics[metric.key] = metric
+            new += derived
+        if new:
+            self._tell(MetricsAdded(node, tuple(new)))
+
+    def _store(self, node: Node, values: Mapping[str, Value | None]) -> None:
+        """Put values in, derive what follows from them, tell what changed."""
+        changed: set[str] = set()
+        fresh: list[str] = []
+        for key, value in values.items():
+            if key not in node.metrics and value is not None:
+                fresh.append(key)
+            if self._put(node, key, value):
+                changed.add(key)
+        if fresh:
+            self._show(node, fresh)
+        if changed:
+            for metric in node.kind.metrics:  # rows stand after their inputs
+                if metric.derive is not None and not changed.isdisjoint(metric.inputs):
+                    derived = metric.derive(node.values)
+                    if derived is not None:
+                        derived = plausible(metric, derived)
+                    if self._put(node, metric.key, derived):
+                        changed.add(metric.key)
+        self._tell(ValuesChanged(node, frozenset(changed)))
+
+    @staticmethod
+    def _put(node: Node, key: str, value: Value | None) -> bool:
+        if value is None:
+            return node.values.pop(key, None) is not None
+        if node.values.get(key) == value:
+            return False
+        node.values[key] = value
+        return True
+
+    def _set_faults(self, node: Node, codes: tuple[str, ...], boot_id: int) -> None:
+        """Take the codes of a live message, which names no alarms: cleared or a new boot ends those."""
+        alarms = [
+            code
+            for code, event in node.faults.items()
+            if event is not None and event.type is EventType.ALARM and event.boot_id == boot_id
+        ]
+        active = {code: node.faults.get(code) for code in (*codes, *alarms)}
+        if active.keys() != node.faults.keys():
+            node.faults = active
+            self._tell(FaultsChanged(node))
+
+    def _tell(self, change: Change) -> None:
+        for listener in tuple(self._listeners):
+            listener(change)
