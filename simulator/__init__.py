@@ -1,0 +1,1 @@
+"""A simulated neighbourhood: its physics, and twins of its devices that speak the wire contract."""

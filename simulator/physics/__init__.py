@@ -1,0 +1,1 @@
+"""What happens in the neighbourhood, in SI units and simulated time; nothing here knows of messages."""
