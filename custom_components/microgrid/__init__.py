@@ -1,0 +1,91 @@
+"""Microgrid: houses, gateways, heat pumps, inverters and batteries of a neighbourhood as one system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from homeassistant.components import mqtt
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.typing import ConfigType
+
+from . import repairs
+from .const import DOMAIN
+from .devices import node_of_device
+from .frontend import async_register_dashboard
+from .runtime import MicrogridConfigEntry, MicrogridRuntime
+from .services import async_register_services
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SELECT, Platform.SENSOR]
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register actions and the dashboard, which exist without any entry."""
+    async_register_services(hass)
+    await async_register_dashboard(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: MicrogridConfigEntry) -> bool:
+    """Set up one swarm."""
+    if not await mqtt.async_wait_for_mqtt_client(hass):
+        repairs.async_broker_missing(hass, entry)
+        raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="broker_missing")
+    repairs.async_broker_found(hass, entry)
+    entry.runtime_data = runtime = await MicrogridRuntime.async_create(hass, entry)
+    try:
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+        await runtime.async_start()
+    except BaseException:
+        await runtime.async_stop()
+        raise
+    entry.async_on_unload(entry.add_update_listener(_reload_on_change_of(entry)))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: MicrogridConfigEntry) -> bool:
+    """Stop one swarm; what it counted is saved."""
+    if unloaded := await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        await entry.runtime_data.async_stop()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: MicrogridConfigEntry) -> None:
+    """Forget what was stored for a swarm that the user removed."""
+    repairs.async_forget(hass, entry)
+    await MicrogridRuntime.async_forget(hass, entry)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: MicrogridConfigEntry, device: dr.AnyDeviceEntry
+) -> bool:
+    """Let the user delete a device whose node is gone or silent."""
+    node_id = node_of_device(entry, device)
+    node = entry.runtime_data.swarm.nodes.get(node_id) if node_id else None
+    if node is None:
+        return True
+    if node is entry.runtime_data.swarm.site or node.available:
+        return False
+    entry.runtime_data.swarm.retire(node.node_id)
+    return True
+
+
+def _reload_on_change_of(
+    entry: MicrogridConfigEntry,
+) -> Callable[[HomeAssistant, MicrogridConfigEntry], Coroutine[Any, Any, None]]:
+    """Reload when the user changed something; Home Assistant's own notes on an entry also call the listener."""
+
+    def chosen() -> tuple[object, ...]:
+        return entry.title, dict(entry.data), dict(entry.options)
+
+    before = chosen()
+
+    async def changed(hass: HomeAssistant, entry: MicrogridConfigEntry) -> None:
+        if chosen() != before:
+            await hass.config_entries.async_reload(entry.entry_id)
+
+    return changed

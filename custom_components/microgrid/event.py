@@ -1,0 +1,162 @@
+"""Event entities: faults of every node, and what else it does (contactor, synchronisation, boot, loss)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.components.event import EventEntity
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .core.contract.alarms import ALARM_NAMES, condition_name
+from .core.contract.faults import fault
+from .core.contract.messages import EventState, EventType, NodeEvent
+from .core.contract.reading import format_time
+from .core.model.swarm import Change, EventReceived, Node, NodeRemoved
+from .entity import NodeEntity, add_node_entities
+from .runtime import MicrogridConfigEntry, MicrogridRuntime
+
+PARALLEL_UPDATES = 0
+
+RAISED, CLEARED = "raised", "cleared"
+_COMMON = ("boot", "overflow")
+ACTIVITIES: Mapping[str, tuple[str, ...]] = {
+    "house": _COMMON,
+    "gateway": (
+        "contactor_closed",
+        "contactor_opened",
+        "sync_started",
+        "sync_reached",
+        "sync_failed",
+        *_COMMON,
+    ),
+    "heat_pump": _COMMON,
+    "mpp_inverter": _COMMON,
+    "battery": _COMMON,
+}
+"""What each kind of node tells beside its faults: code or type of the event in small letters."""
+
+_EARLY = 16  # events that come while the entity is still being added, such as the boot right after a birth
+
+
+async def async_setup_entry(
+    hass: HomeAssistant, entry: MicrogridConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the event entities of all nodes, now and later, and carry the events to them."""
+    made: dict[str, list[NodeEventEntity]] = {}
+
+    def make(runtime: MicrogridRuntime, node: Node) -> list[Entity]:
+        if node.kind.kind not in ACTIVITIES:
+            return []
+        made[node.node_id] = [FaultEventEntity(runtime, node), ActivityEventEntity(runtime, node)]
+        return [*made[node.node_id]]
+
+    @callback
+    def changed(change: Change) -> None:
+        if isinstance(change, EventReceived):
+            for entity in made.get(change.node.node_id, ()):
+                entity.on_event(change.event)
+        elif isinstance(change, NodeRemoved):
+            made.pop(change.node.node_id, None)
+
+    add_node_entities(entry, async_add_entities, make)
+    entry.async_on_unload(entry.runtime_data.swarm.subscribe(changed))
+
+
+class NodeEventEntity(NodeEntity, EventEntity):
+    """Shows the newest event of a node. What happened stays true when the node falls silent."""
+
+    def __init__(self, runtime: MicrogridRuntime, node: Node, key: str, event_types: tuple[str, ...]) -> None:
+        """Name the entity and its events."""
+        super().__init__(runtime, node, key)
+        self._attr_translation_key = key
+        self._attr_event_types = list(event_types)
+        self._added = False
+        self._early: deque[NodeEvent] = deque(maxlen=_EARLY)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Always."""
+        return True
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Tell what came too early."""
+        await super().async_added_to_hass()
+        self._added = True
+        while self._early:
+            self.on_event(self._early.popleft())
+
+    @callback
+    def on_event(self, event: NodeEvent) -> None:
+        """Show an event when it is one of ours."""
+        if (event_type := self._event_type(event)) is None:
+            return
+        if not self._added:
+            self._early.append(event)
+            return
+        self._trigger_event(event_type, self._attributes(event))
+        self.async_write_ha_state()
+
+    @abstractmethod
+    def _event_type(self, event: NodeEvent) -> str | None:
+        """Return what the entity calls an event, or None when it is not one of its own."""
+
+    def _attributes(self, event: NodeEvent) -> dict[str, Any]:
+        return {
+            "code": event.code,
+            "severity": event.severity.value,
+            "event_id": event.event_id,
+            "time": format_time(event.time) if event.time else None,
+            "values": dict(event.values),
+        }
+
+
+class FaultEventEntity(NodeEventEntity):
+    """Faults and alarms, as they come and go, with what the catalogue says about them."""
+
+    _unrecorded_attributes = frozenset({"description", "advice"})  # the catalogue has them for ever
+
+    def __init__(self, runtime: MicrogridRuntime, node: Node) -> None:
+        """Name the entity."""
+        super().__init__(runtime, node, "fault", (RAISED, CLEARED))
+
+    @override
+    def _event_type(self, event: NodeEvent) -> str | None:
+        if event.type not in (EventType.FAULT, EventType.ALARM):
+            return None
+        return CLEARED if event.state is EventState.CLEARED else RAISED
+
+    @override
+    def _attributes(self, event: NodeEvent) -> dict[str, Any]:
+        language = self.hass.config.language
+        attributes = super()._attributes(event) | {"name": condition_name(event.code, language)}
+        if event.code in ALARM_NAMES:
+            return attributes | {"category": self.node.kind.kind}
+        entry = fault(event.code, event.severity)
+        text = entry.text(language)
+        return attributes | {
+            "category": entry.category.value,
+            "description": text.description,
+            "advice": text.advice,
+        }
+
+
+class ActivityEventEntity(NodeEventEntity):
+    """Everything that a node does without being at fault."""
+
+    def __init__(self, runtime: MicrogridRuntime, node: Node) -> None:
+        """Name the entity; its events depend on the kind of the node."""
+        super().__init__(runtime, node, "activity", ACTIVITIES[node.kind.kind])
+
+    @override
+    def _event_type(self, event: NodeEvent) -> str | None:
+        for name in (event.code.lower(), event.type.value):
+            if name in self.event_types:
+                return name
+        return None

@@ -1,0 +1,97 @@
+"""Diagnostics: enough to find a fault from afar, nothing that names people or places."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+    get_diagnostics_for_device,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.microgrid.diagnostics import _without_serials
+
+from .voices import Voice
+
+
+@pytest.fixture
+async def house(hass: HomeAssistant, entry: MockConfigEntry) -> Voice:
+    """A house of somebody, with a serial number."""
+    voice = Voice(hass, "house-1", "house", "Family Kowalski")
+    await voice.birth(("load_power",), hardware="ESP32-S3 A0B1C2D3E4F5", firmware="1.4.0")
+    await voice.state("online")
+    await voice.live(load_power=500.0, nonsense=1.0, faults=["F001"])
+    return voice
+
+
+async def test_entry(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, hass_client: ClientSessionGenerator
+) -> None:
+    """The whole swarm: counters by reason, writes, and each node with its values."""
+    house.send("live", "garbage")
+    await Voice(hass, "new-1", "house", "New").birth(protocol=9)
+    found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    text = json.dumps(found)
+    assert "Kowalski" not in text
+    assert "A0B1C2D3E4F5" not in text
+    assert "Demo" not in text
+    assert '"demo"' not in text
+    assert found["entry"]["data"] == {"name": "**REDACTED**", "swarm": "**REDACTED**"}
+    assert found["broker_connected"] is True
+    assert found["swarm"]["nodes_known"] == found["swarm"]["nodes_online"] == 1
+    assert found["swarm"]["rejected"] == {"not_json": 1, "protocol_too_new": 1}
+    assert found["swarm"]["received"]["live"] == 1
+    assert found["state_writes"] > 0
+    assert found["protocol_too_new"].keys() == {"new-1"}
+    assert found["house_sensors_refused"] == {}
+    node = found["nodes"]["house-1"]
+    assert node["values"]["load_power"] == 500.0
+    assert node["values_rejected"] == {"nonsense": 1}
+    assert node["faults"] == ["F001"]
+    assert node["birth"]["firmware"] == "1.4.0"
+    assert node["birth"]["hardware"] == "ESP32-S3 **REDACTED**"
+    assert found["nodes"]["site"]["birth"] is None
+
+
+async def test_device(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, hass_client: ClientSessionGenerator
+) -> None:
+    """A device tells of its own node only, even when that node is not known now."""
+    device = next(device for device in dr.async_get(hass).devices if device.name == "Family Kowalski")
+    found = await get_diagnostics_for_device(hass, hass_client, entry, device)
+    assert found["node_id"] == "house-1"
+    assert found["node"]["kind"] == "house"
+    assert "nodes" not in found
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    found = await get_diagnostics_for_device(hass, hass_client, entry, device)
+    assert found["node"] is None
+
+
+async def test_texts_of_a_node(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Without options for other topics there is nothing to tell of them."""
+    hass.config_entries.async_update_entry(entry, options={"house_sensor_topics": False})
+    await hass.async_block_till_done()
+    assert entry.runtime_data.house_sensors is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (None, None),
+        ("ESP32-S3 board 2", "ESP32-S3 board 2"),
+        ("2026.10.4", "2026.10.4"),
+        ("a4:cf:12:9b:00:01", "**REDACTED**"),
+        ("rev 3 SN00123456789", "rev 3 **REDACTED**"),
+        ("Raspberry Pi 4 10000000abcdef01", "Raspberry Pi 4 **REDACTED**"),
+        ("charging", "charging"),
+    ],
+)
+def test_serial_numbers(text: str | None, shown: str | None) -> None:
+    """What looks like a serial number goes, what tells a model stays."""
+    assert _without_serials(text) == shown
