@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .core.contract.alarms import condition_name
+from .core.contract.faults import condition
 from .core.model.metric import Metric, ValueType
 from .core.model.swarm import SITE_ID, Node
 from .entity import MetricEntity, NodeEntity, add_metric_entities, add_node_entities
@@ -101,4 +101,4 @@ class ProblemBinarySensor(NodeEntity, BinarySensorEntity):
         """The codes of the active faults and what they are called."""
         codes = sorted(self.node.faults)
         language = self.hass.config.language
-        return {"codes": codes, "names": [condition_name(code, language) for code in codes]}
+        return {"codes": codes, "names": [condition(code).text(language).name for code in codes]}

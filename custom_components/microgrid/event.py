@@ -12,8 +12,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .core.contract.alarms import ALARM_NAMES, condition_name
-from .core.contract.faults import fault
+from .core.contract.faults import condition
 from .core.contract.messages import EventState, EventType, NodeEvent
 from .core.contract.reading import format_time
 from .core.model.swarm import Change, EventReceived, Node, NodeRemoved
@@ -134,13 +133,10 @@ class FaultEventEntity(NodeEventEntity):
 
     @override
     def _attributes(self, event: NodeEvent) -> dict[str, Any]:
-        language = self.hass.config.language
-        attributes = super()._attributes(event) | {"name": condition_name(event.code, language)}
-        if event.code in ALARM_NAMES:
-            return attributes | {"category": self.node.kind.kind}
-        entry = fault(event.code, event.severity)
-        text = entry.text(language)
-        return attributes | {
+        entry = condition(event.code)
+        text = entry.text(self.hass.config.language)
+        return super()._attributes(event) | {
+            "name": text.name,
             "category": entry.category.value,
             "description": text.description,
             "advice": text.advice,

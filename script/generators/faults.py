@@ -26,7 +26,7 @@ HEAD = '''"""The fault catalogue as rows; generated from contract/faults.yaml by
 
 from __future__ import annotations
 
-from .fault import Fault, FaultCategory, FaultText
+from .fault import Condition, Fault, FaultCategory, FaultText
 from .messages import Severity
 '''
 
@@ -34,17 +34,19 @@ from .messages import Severity
 def problems(catalogue: dict[str, Any]) -> list[str]:
     """Return what is missing or wrong in the catalogue."""
     found = []
-    categories, faults = catalogue["categories"], catalogue["faults"]
+    categories, faults, alarms = catalogue["categories"], catalogue["faults"], catalogue["alarms"]
     for category, names in categories.items():
         if tuple(names) != LANGUAGES:
             found.append(
                 f"category {category}: languages are {', '.join(names)}, want {', '.join(LANGUAGES)}"
             )
-    if list(faults) != sorted(faults):
-        found.append("the codes are not in order")
-    for code, fault in {"unknown": catalogue["unknown"], **faults}.items():
+    for section in ("faults", "alarms"):
+        if list(catalogue[section]) != sorted(catalogue[section]):
+            found.append(f"{section}: the codes are not in order")
+    found += [f"{code}: is both a fault and an alarm" for code in sorted(faults.keys() & alarms.keys())]
+    for code, row in {"unknown": catalogue["unknown"], **faults, **alarms}.items():
         for language in LANGUAGES:
-            texts = fault.get(language, {})
+            texts = row.get(language, {})
             if tuple(texts) != TEXTS:
                 found.append(
                     f"{code}.{language}: has {', '.join(texts) or 'nothing'}, want {', '.join(TEXTS)}"
@@ -55,13 +57,19 @@ def problems(catalogue: dict[str, Any]) -> list[str]:
                 for text in TEXTS
                 if not 0 < len(texts[text]) <= LIMITS[text]
             ]
+    for code, row in {**faults, **alarms}.items():
+        if row.get("category") not in categories or row["category"] == "unknown":
+            found.append(f"{code}: category {row.get('category')} is not in the list")
+        if not row.get("threshold"):
+            found.append(f"{code}: threshold is missing")
     for code, fault in faults.items():
-        if fault.get("category") not in categories or fault["category"] == "unknown":
-            found.append(f"{code}: category {fault.get('category')} is not in the list")
         if fault.get("severity") not in SEVERITIES:
             found.append(f"{code}: severity {fault.get('severity')} is none of {', '.join(SEVERITIES)}")
-        if not fault.get("threshold"):
-            found.append(f"{code}: threshold is missing")
+    found += [
+        f"{code}: severity stands in the events of an alarm, not here"
+        for code, alarm in alarms.items()
+        if "severity" in alarm
+    ]
     return found
 
 
@@ -69,13 +77,30 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _texts(fault: dict[str, Any], indent: str) -> list[str]:
+def _texts(row: dict[str, Any], indent: str) -> list[str]:
     lines = []
     for language in LANGUAGES:
         lines.append(f"{indent}FaultText(")
         lines.append(f'{indent}    language="{language}",')
-        lines += [f"{indent}    {text}={_quoted(fault[language][text])}," for text in TEXTS]
+        lines += [f"{indent}    {text}={_quoted(row[language][text])}," for text in TEXTS]
         lines.append(f"{indent}),")
+    return lines
+
+
+def _rows(kind: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+    lines = []
+    for code, row in rows.items():
+        lines += [
+            f"    {kind}(",
+            f'        code="{code}",',
+            f"        category=FaultCategory.{row['category'].upper()},",
+            *([f"        severity=Severity.{row['severity'].upper()},"] if "severity" in row else []),
+            f"        threshold={_quoted(row['threshold'])},",
+            "        texts=(",
+            *_texts(row, "            "),
+            "        ),",
+            "    ),",
+        ]
     return lines
 
 
@@ -85,20 +110,10 @@ def render(catalogue: dict[str, Any]) -> str:
     for category, names in catalogue["categories"].items():
         by_language = ", ".join(f"{_quoted(language)}: {_quoted(name)}" for language, name in names.items())
         lines.append(f"    FaultCategory.{category.upper()}: {{{by_language}}},")
-    lines += ["}", "", "UNKNOWN_TEXTS = (", *_texts(catalogue["unknown"], "    "), ")", "", "ROWS = ("]
-    for code, fault in catalogue["faults"].items():
-        lines += [
-            "    Fault(",
-            f'        code="{code}",',
-            f"        category=FaultCategory.{fault['category'].upper()},",
-            f"        severity=Severity.{fault['severity'].upper()},",
-            f"        threshold={_quoted(fault['threshold'])},",
-            "        texts=(",
-            *_texts(fault, "            "),
-            "        ),",
-            "    ),",
-        ]
-    return "\n".join([*lines, ")", ""])
+    lines += ["}", "", "UNKNOWN_TEXTS = (", *_texts(catalogue["unknown"], "    "), ")"]
+    lines += ["", "FAULT_ROWS = (", *_rows("Fault", catalogue["faults"]), ")"]
+    lines += ["", "ALARM_ROWS = (", *_rows("Condition", catalogue["alarms"]), ")"]
+    return "\n".join([*lines, ""])
 
 
 def main(check: bool) -> int:

@@ -386,7 +386,7 @@ async def test_unknown_fault_code(house: Voice, shown: Shown, hass: HomeAssistan
 
 
 async def test_alarm(hass: HomeAssistant, entry: MockConfigEntry, shown: Shown) -> None:
-    """A limit that a heat pump passes is told like a fault, by a name of its own."""
+    """A limit that a heat pump passes is told like a fault, with what it means, as severe as the event is."""
     pump = Voice(hass, "pump-1", "heat_pump", "Heat Pump")
     await pump.greet(("temp_compressor",))
     await pump.live(temp_compressor=60)
@@ -394,6 +394,9 @@ async def test_alarm(hass: HomeAssistant, entry: MockConfigEntry, shown: Shown) 
     await hass.async_block_till_done()
     attributes = shown("event.heat_pump_fault").attributes
     assert (attributes["name"], attributes["category"]) == ("Compressor too hot", "heat_pump")
+    assert attributes["severity"] == "warning"
+    assert attributes["description"].startswith("The compressor of the heat pump")
+    assert attributes["advice"].startswith("Check that water flows")
     assert attributes["values"] == {"temp_compressor": 88.0, "limit": 85.0}
     problem = shown("binary_sensor.heat_pump_problem")
     assert (problem.state, problem.attributes["names"]) == ("on", ["Compressor too hot"])
@@ -417,6 +420,7 @@ async def test_activity(shown: Shown, hass: HomeAssistant, entry: MockConfigEntr
         ("contactor", "CONTACTOR_OPENED", "contactor_opened"),
         ("sync", "SYNC_STARTED", "sync_started"),
         ("sync", "SYNC_FAILED", "sync_failed"),
+        ("sync", "SYNC_REACHED", "sync_reached"),
         ("boot", "WATCHDOG", "boot"),
         ("overflow", "LOG_OVERFLOW", "overflow"),
     ):

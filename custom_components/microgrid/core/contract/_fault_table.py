@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .fault import Fault, FaultCategory, FaultText
+from .fault import Condition, Fault, FaultCategory, FaultText
 from .messages import Severity
 
 CATEGORY_NAMES: dict[FaultCategory, dict[str, str]] = {
@@ -13,6 +13,7 @@ CATEGORY_NAMES: dict[FaultCategory, dict[str, str]] = {
     FaultCategory.SOLAR: {"en": "Solar", "de": "Solar", "pl": "Fotowoltaika"},
     FaultCategory.COMMUNICATION: {"en": "Communication", "de": "Kommunikation", "pl": "Komunikacja"},
     FaultCategory.SYNCHRONISATION: {"en": "Synchronisation", "de": "Synchronisation", "pl": "Synchronizacja"},
+    FaultCategory.HEAT_PUMP: {"en": "Heat pump", "de": "Wärmepumpe", "pl": "Pompa ciepła"},
     FaultCategory.UNKNOWN: {"en": "Unknown", "de": "Unbekannt", "pl": "Nieznana"},
 }
 
@@ -37,7 +38,7 @@ UNKNOWN_TEXTS = (
     ),
 )
 
-ROWS = (
+FAULT_ROWS = (
     Fault(
         code="F001",
         category=FaultCategory.INVERTER,
@@ -503,6 +504,284 @@ ROWS = (
                 name="Usterka stycznika",
                 description="Stycznik nie wykonał polecenia lub jego styk pomocniczy wskazuje co innego.",
                 advice="Traktuj obie strony jako będące pod napięciem. Zleć sprawdzenie, czy styki nie są zgrzane, cewka przerwana, a styk pomocniczy uszkodzony.",
+            ),
+        ),
+    ),
+)
+
+ALARM_ROWS = (
+    Condition(
+        code="HP_COMP_HOT",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="T > 85 °C for 30 s, critical > 95 °C",
+        texts=(
+            FaultText(
+                language="en",
+                name="Compressor too hot",
+                description="The compressor of the heat pump got hotter than it should in normal operation.",
+                advice="Check that water flows and its filter is clean, and lower the flow temperature. If it gets as hot again, switch the heat pump off and have the refrigerant circuit checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Verdichter zu heiß",
+                description="Der Verdichter der Wärmepumpe wurde heißer, als er im normalen Betrieb sein soll.",
+                advice="Prüfen, ob Wasser fließt und dessen Filter sauber ist, und die Vorlauftemperatur senken. Wird er wieder so heiß, die Wärmepumpe ausschalten und den Kältekreis prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Sprężarka zbyt gorąca",
+                description="Sprężarka pompy ciepła nagrzała się bardziej, niż powinna w normalnej pracy.",
+                advice="Sprawdź, czy woda płynie i czy jej filtr jest czysty, i obniż temperaturę zasilania. Jeśli znów tak się nagrzeje, wyłącz pompę ciepła i zleć sprawdzenie obiegu chłodniczego.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_CURRENT_HIGH",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="I > 12 A for 10 s, critical > 15 A",
+        texts=(
+            FaultText(
+                language="en",
+                name="Current too high",
+                description="The heat pump draws more current than it should in normal operation.",
+                advice="See whether the supply voltage is low, and lower the flow temperature. If the current stays high, switch the heat pump off and have its compressor and wiring checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Stromaufnahme zu hoch",
+                description="Die Wärmepumpe nimmt mehr Strom auf, als sie im normalen Betrieb soll.",
+                advice="Nachsehen, ob die Versorgungsspannung niedrig ist, und die Vorlauftemperatur senken. Bleibt der Strom hoch, die Wärmepumpe ausschalten und Verdichter und Verdrahtung prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Zbyt duży prąd",
+                description="Pompa ciepła pobiera większy prąd, niż powinna w normalnej pracy.",
+                advice="Sprawdź, czy napięcie zasilania nie jest niskie, i obniż temperaturę wody na zasilaniu. Jeśli prąd pozostaje duży, wyłącz pompę ciepła i zleć sprawdzenie sprężarki i okablowania.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_NODE_COMP_HOT",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="T > limit (°C) of the node",
+        texts=(
+            FaultText(
+                language="en",
+                name="Node reports: compressor temperature",
+                description="The heat pump's node measured a compressor temperature above its own limit.",
+                advice="Look at the compressor temperature. If it is high, check water flow and filter and lower the flow temperature; if not, have the node's limit and probe checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Knoten meldet: Verdichtertemperatur",
+                description="Der Knoten der Wärmepumpe maß eine Verdichtertemperatur über seiner eigenen Grenze.",
+                advice="Die Verdichtertemperatur ansehen. Ist sie hoch, Wasserdurchfluss und Filter prüfen und die Vorlauftemperatur senken; wenn nicht, Grenze und Fühler des Knotens prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Węzeł zgłasza: temperatura sprężarki",
+                description="Węzeł pompy ciepła zmierzył temperaturę sprężarki powyżej własnej granicy.",
+                advice="Sprawdź temperaturę sprężarki. Jeśli jest wysoka, sprawdź przepływ wody i filtr i obniż temperaturę zasilania; jeśli nie, zleć sprawdzenie granicy i czujnika węzła.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_NODE_CURRENT",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="I > limit (A) of the node",
+        texts=(
+            FaultText(
+                language="en",
+                name="Node reports: current",
+                description="The heat pump's node measured a current above its own limit.",
+                advice="Look at the current. If it is high, lower the flow temperature and have compressor and wiring checked if it stays so; if not, have the node's limit and current sensor checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Knoten meldet: Strom",
+                description="Der Knoten der Wärmepumpe maß einen Strom über seiner eigenen Grenze.",
+                advice="Den Strom ansehen. Ist er hoch, die Vorlauftemperatur senken und, wenn er hoch bleibt, Verdichter und Verdrahtung prüfen lassen; wenn nicht, Grenze und Stromsensor des Knotens prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Węzeł zgłasza: prąd",
+                description="Węzeł pompy ciepła zmierzył prąd powyżej własnej granicy.",
+                advice="Sprawdź prąd. Jeśli jest duży, obniż temperaturę wody na zasilaniu, a gdy to nie pomoże, zleć sprawdzenie sprężarki i okablowania; jeśli nie, zleć sprawdzenie granicy i czujnika prądu węzła.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_NODE_P_HIGH",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="p > limit (psi) of the node",
+        texts=(
+            FaultText(
+                language="en",
+                name="Node reports: high-side pressure",
+                description="The heat pump's node measured a high-side pressure above its own limit, which is the same for every refrigerant.",
+                advice="Choose the refrigerant in Home Assistant and look at the condensing temperature. Above 60 °C check water flow and filter and lower the flow temperature; below, have the node's limit set for the refrigerant.",
+            ),
+            FaultText(
+                language="de",
+                name="Knoten meldet: Hochdruck",
+                description="Der Knoten der Wärmepumpe maß einen Hochdruck über seiner eigenen Grenze, die für jedes Kältemittel gleich ist.",
+                advice="In Home Assistant das Kältemittel wählen und die Verflüssigungstemperatur ansehen. Über 60 °C Wasserdurchfluss und Filter prüfen und den Vorlauf kühler stellen; darunter die Grenze des Knotens dem Kältemittel anpassen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Węzeł zgłasza: wysokie ciśnienie",
+                description="Węzeł pompy ciepła zmierzył ciśnienie tłoczenia powyżej własnej granicy, jednakowej dla każdego czynnika.",
+                advice="Wybierz czynnik chłodniczy w Home Assistant i sprawdź temperaturę skraplania. Powyżej 60 °C sprawdź przepływ wody i filtr i obniż temperaturę zasilania; poniżej zleć dopasowanie granicy węzła do czynnika.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_NODE_P_LOW",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="p < limit (psi) of the node",
+        texts=(
+            FaultText(
+                language="en",
+                name="Node reports: low-side pressure",
+                description="The heat pump's node measured a low-side pressure below its own limit, which is the same for every refrigerant.",
+                advice="Choose the refrigerant in Home Assistant and look at the evaporating temperature. Below −25 °C switch off and clear the outdoor unit of ice and dirt; above, have the node's limit set for the refrigerant.",
+            ),
+            FaultText(
+                language="de",
+                name="Knoten meldet: Niederdruck",
+                description="Der Knoten der Wärmepumpe maß einen Niederdruck unter seiner eigenen Grenze, die für jedes Kältemittel gleich ist.",
+                advice="In Home Assistant das Kältemittel wählen und die Verdampfungstemperatur ansehen. Unter −25 °C ausschalten und das Außengerät von Eis und Schmutz befreien; darüber die Grenze des Knotens dem Kältemittel anpassen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Węzeł zgłasza: niskie ciśnienie",
+                description="Węzeł pompy ciepła zmierzył ciśnienie ssania poniżej własnej granicy, jednakowej dla każdego czynnika.",
+                advice="Wybierz czynnik chłodniczy w Home Assistant i sprawdź temperaturę parowania. Poniżej −25 °C wyłącz pompę i oczyść jednostkę zewnętrzną z lodu i brudu; powyżej zleć dopasowanie granicy węzła do czynnika.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_NODE_VOLTAGE",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="U beyond limit (V) of the node",
+        texts=(
+            FaultText(
+                language="en",
+                name="Node reports: supply voltage",
+                description="The heat pump's node measured a supply voltage above or below its own limits.",
+                advice="See whether the neighbouring houses measure it too; if so, look at the inverters' output voltage. If not, have the heat pump's supply and the node's voltage sensor checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Knoten meldet: Versorgungsspannung",
+                description="Der Knoten der Wärmepumpe maß eine Versorgungsspannung über oder unter seinen eigenen Grenzen.",
+                advice="Nachsehen, ob auch die Nachbarhäuser sie messen; wenn ja, die Ausgangsspannung der Wechselrichter ansehen. Wenn nicht, Zuleitung der Wärmepumpe und Spannungssensor des Knotens prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Węzeł zgłasza: napięcie zasilania",
+                description="Węzeł pompy ciepła zmierzył napięcie zasilania powyżej lub poniżej własnych granic.",
+                advice="Sprawdź, czy widać to także w sąsiednich domach; jeśli tak, sprawdź napięcie wyjściowe falowników. Jeśli nie, zleć sprawdzenie zasilania pompy ciepła i czujnika napięcia węzła.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_PRESSURE_HIGH",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="T_condensing > 60 °C for 10 s, critical > 65 °C",
+        texts=(
+            FaultText(
+                language="en",
+                name="High-side pressure too high",
+                description="The high-side pressure is above what suits the chosen refrigerant.",
+                advice="Check that the circulation pump runs, valves are open and the water filter is clean, and lower the flow temperature. If it comes back, switch the heat pump off and have the refrigerant circuit checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Hochdruck zu hoch",
+                description="Der Hochdruck liegt über dem, was zum gewählten Kältemittel passt.",
+                advice="Prüfen, ob die Umwälzpumpe läuft, Ventile offen sind und der Wasserfilter sauber ist, und die Vorlauftemperatur senken. Kommt es wieder, die Wärmepumpe ausschalten und den Kältekreis prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Zbyt wysokie ciśnienie tłoczenia",
+                description="Ciśnienie tłoczenia jest wyższe, niż odpowiada wybranemu czynnikowi chłodniczemu.",
+                advice="Sprawdź, czy pompa obiegowa działa, zawory są otwarte, a filtr wody czysty, i obniż temperaturę zasilania. Jeśli alarm wróci, wyłącz pompę ciepła i zleć sprawdzenie obiegu chłodniczego.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_PRESSURE_LOW",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="T_evaporating < −25 °C for 10 s, critical < −30 °C",
+        texts=(
+            FaultText(
+                language="en",
+                name="Low-side pressure too low",
+                description="The low-side pressure is below what suits the chosen refrigerant.",
+                advice="Switch the heat pump off, clear leaves, snow and ice from the outdoor unit, and see that its fan turns after the restart. If it comes back, have a technician look for a refrigerant leak.",
+            ),
+            FaultText(
+                language="de",
+                name="Niederdruck zu niedrig",
+                description="Der Niederdruck liegt unter dem, was zum gewählten Kältemittel passt.",
+                advice="Die Wärmepumpe ausschalten, das Außengerät von Laub, Schnee und Eis befreien und nach dem Neustart nachsehen, ob sich der Lüfter dreht. Kommt es wieder, nach einem Kältemittelleck suchen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Zbyt niskie ciśnienie ssania",
+                description="Ciśnienie ssania jest niższe, niż odpowiada wybranemu czynnikowi chłodniczemu.",
+                advice="Wyłącz pompę ciepła, oczyść jednostkę zewnętrzną z liści, śniegu i lodu, a po włączeniu sprawdź, czy wentylator się obraca. Jeśli alarm wróci, zleć poszukanie wycieku czynnika.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_VOLTAGE_HIGH",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="U > 245 V for 5 s, critical > 250 V",
+        texts=(
+            FaultText(
+                language="en",
+                name="Supply voltage too high",
+                description="The supply voltage of the heat pump is above its upper limit.",
+                advice="See whether the neighbouring houses measure it too, and look at the inverters' output voltage. If it is critical, switch the heat pump off until the voltage is normal.",
+            ),
+            FaultText(
+                language="de",
+                name="Versorgungsspannung zu hoch",
+                description="Die Versorgungsspannung der Wärmepumpe liegt über der oberen Grenze.",
+                advice="Nachsehen, ob auch die Nachbarhäuser sie messen, und die Ausgangsspannung der Wechselrichter ansehen. Ist sie kritisch, die Wärmepumpe ausschalten, bis die Spannung normal ist.",
+            ),
+            FaultText(
+                language="pl",
+                name="Zbyt wysokie napięcie zasilania",
+                description="Napięcie zasilania pompy ciepła jest powyżej górnej granicy.",
+                advice="Sprawdź, czy widać to także w sąsiednich domach, i sprawdź napięcie wyjściowe falowników. Jeśli stan jest krytyczny, wyłącz pompę ciepła, aż napięcie wróci do normy.",
+            ),
+        ),
+    ),
+    Condition(
+        code="HP_VOLTAGE_LOW",
+        category=FaultCategory.HEAT_PUMP,
+        threshold="U < 215 V for 5 s, critical < 210 V",
+        texts=(
+            FaultText(
+                language="en",
+                name="Supply voltage too low",
+                description="The supply voltage of the heat pump is below its lower limit.",
+                advice="Switch off other large loads and see whether the neighbouring houses measure it too. If only the heat pump does, keep it off and have its supply cable and terminals checked.",
+            ),
+            FaultText(
+                language="de",
+                name="Versorgungsspannung zu niedrig",
+                description="Die Versorgungsspannung der Wärmepumpe liegt unter der unteren Grenze.",
+                advice="Andere große Verbraucher ausschalten und nachsehen, ob auch die Nachbarhäuser sie messen. Misst sie nur die Wärmepumpe, diese ausgeschaltet lassen und Zuleitung und Klemmen prüfen lassen.",
+            ),
+            FaultText(
+                language="pl",
+                name="Zbyt niskie napięcie zasilania",
+                description="Napięcie zasilania pompy ciepła jest poniżej dolnej granicy.",
+                advice="Wyłącz inne duże odbiorniki i sprawdź, czy widać to także w sąsiednich domach. Jeśli tylko przy pompie ciepła, pozostaw ją wyłączoną i zleć sprawdzenie przewodu zasilającego i zacisków.",
             ),
         ),
     ),

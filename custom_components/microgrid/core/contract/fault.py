@@ -1,4 +1,4 @@
-"""One row of the fault catalogue: what a fault code means, in every language that the project speaks."""
+"""A row of the fault catalogue: what a code of a fault or an alarm means, in every language we speak."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ DEFAULT_LANGUAGE = "en"
 
 
 class FaultCategory(StrEnum):
-    """The part of the microgrid that a fault belongs to."""
+    """The part of the microgrid that a fault or an alarm belongs to."""
 
     INVERTER = "inverter"
     BATTERY = "battery"
     SOLAR = "solar"
     COMMUNICATION = "communication"
     SYNCHRONISATION = "synchronisation"
+    HEAT_PUMP = "heat_pump"
     UNKNOWN = "unknown"
     """Of codes that are not in the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultText:
-    """What people read about a fault."""
+    """What people read about a fault or an alarm."""
 
     language: str
     name: str
@@ -34,12 +35,11 @@ class FaultText:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault code."""
+class Condition:
+    """The code of something that lasts: a fault, or an alarm, whose events alone know how severe it is."""
 
     code: str
     category: FaultCategory
-    severity: Severity
     threshold: str
     """The default trip with its unit; empty when unknown."""
     texts: tuple[FaultText, ...]
@@ -49,3 +49,10 @@ class Fault:
         """Return the texts in a language (`de`, also `de-AT`), in English when there are none."""
         primary = language.replace("_", "-").split("-", 1)[0].lower()
         return next((text for text in self.texts if text.language == primary), self.texts[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Fault(Condition):
+    """A fault code."""
+
+    severity: Severity

@@ -92,7 +92,13 @@ def test_every_category_has_a_name_in_every_language() -> None:
         (("faults", "F001", "pl", "name"), "x" * 49, "F001.pl.name: 49 characters"),
         (("unknown", "en", "advice"), "", "unknown.en.advice: 0 characters"),
         (("categories", "solar"), {"en": "Solar"}, "category solar"),
-        (("faults", "A001"), {}, "the codes are not in order"),
+        (("faults", "A001"), {}, "faults: the codes are not in order"),
+        (("alarms", "HP_A"), {}, "alarms: the codes are not in order"),
+        (("alarms", "F001"), {}, "F001: is both a fault and an alarm"),
+        (("alarms", "HP_COMP_HOT", "category"), "unknown", "HP_COMP_HOT: category unknown"),
+        (("alarms", "HP_COMP_HOT", "threshold"), None, "HP_COMP_HOT: threshold is missing"),
+        (("alarms", "HP_COMP_HOT", "severity"), "warning", "HP_COMP_HOT: severity stands in the events"),
+        (("alarms", "HP_COMP_HOT", "pl", "advice"), "x" * 241, "HP_COMP_HOT.pl.advice: 241 characters"),
     ],
 )
 def test_the_generator_refuses_an_incomplete_catalogue(
@@ -111,7 +117,7 @@ def test_check_notices_a_table_that_is_out_of_date(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "_fault_table.py"
-    table.write_text("ROWS = ()\n")
+    table.write_text("FAULT_ROWS = ()\n")
     catalogue = yaml.safe_dump(source(), allow_unicode=True, sort_keys=False)
     monkeypatch.setattr(generator, "ROOT", tmp_path)
     monkeypatch.setattr(generator, "TARGET", table)
@@ -119,6 +125,6 @@ def test_check_notices_a_table_that_is_out_of_date(
     generator.SOURCE.write_text(catalogue)
     assert generator.main(check=True) == 1
     assert "run script/generate faults" in capsys.readouterr().err
-    assert table.read_text() == "ROWS = ()\n"
+    assert table.read_text() == "FAULT_ROWS = ()\n"
     assert generator.main(check=False) == 0
     assert generator.main(check=True) == 0
