@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from microgrid_core.contract.faults import fault
-from microgrid_core.contract.messages import EventState, EventType, Severity
+from microgrid_core.contract.messages import EventState, EventType, Scalar, Severity
 
 from .arrays import Flags, Floats
 from .counters import EnergyCounters, Vitals
@@ -110,11 +110,14 @@ class Gateways:
         disagrees = stuck and closed != commanded
         self._disagree_s[unit] = self._disagree_s[unit] + dt_s if disagrees else 0.0
         found += self._fault(unit, "F041", bool(self._disagree_s[unit] > _STUCK_AFTER_S))
-        found += self._fault(unit, "F040", bool(self._waiting_s[unit] > _SYNC_TIMEOUT_S))
-        return found
+        late = self._fault(unit, "F040", bool(self._waiting_s[unit] > _SYNC_TIMEOUT_S))
+        if late and late[0].state is EventState.RAISED:
+            found.append(self._sync(unit, "SYNC_FAILED"))
+        return [*found, *late]
 
     def _synchronise(self, unit: int, dt_s: float) -> list[Occurrence]:
         grid = self._grid
+        started = [] if self._waiting_s[unit] else [self._sync(unit, "SYNC_STARTED")]
         self._waiting_s[unit] += dt_s
         own, swarm = self.cluster_frequency_hz[unit], self.swarm_frequency_hz[unit]
         if math.isnan(own) or math.isnan(swarm):  # a dead side has no phase to meet
@@ -134,17 +137,19 @@ class Gateways:
             )
         self._held_s[unit] = self._held_s[unit] + dt_s if ready else 0.0
         if self._held_s[unit] < _HOLD_S:
-            return []
-        values = {
+            return started
+        values: dict[str, Scalar | None] = {
             "phase_difference": round(float(self.phase_deg[unit]), 1),
             "seconds_waited": round(float(self._waiting_s[unit]), 1),
         }
         if math.isfinite(own) and math.isfinite(swarm):
             values["frequency_difference"] = round(float(own - swarm), 3)
         self._waiting_s[unit] = self._held_s[unit] = 0.0
-        name = self.names[unit]
-        done = Occurrence(name, EventType.SYNC, EventState.MOMENT, "SYNCHRONISED", Severity.INFO, values)
-        return [done, self._switch(unit, True)]
+        return [*started, self._sync(unit, "SYNC_REACHED", values), self._switch(unit, True)]
+
+    def _sync(self, unit: int, code: str, values: dict[str, Scalar | None] | None = None) -> Occurrence:
+        severity = Severity.WARNING if code == "SYNC_FAILED" else Severity.INFO
+        return Occurrence(self.names[unit], EventType.SYNC, EventState.MOMENT, code, severity, values or {})
 
     def _switch(self, unit: int, closed: bool) -> Occurrence:
         self._grid.contactor_closed[unit] = closed

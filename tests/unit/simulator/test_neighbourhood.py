@@ -186,7 +186,7 @@ def test_a_gateway_opens_at_once_and_closes_in_step(step_s: float) -> None:
     assert site.values("gateway-1")["cluster_frequency"] != site.values("gateway-1")["swarm_frequency"]
     site.gateways.command(0, True)
     site.step(20, step_s)
-    assert gateway_events(site) == ["SYNCHRONISED", "CONTACTOR_CLOSED"]
+    assert gateway_events(site) == ["SYNC_STARTED", "SYNC_REACHED", "CONTACTOR_CLOSED"]
     assert (np.abs(site.houses.grid.power_w) < 6000).all()
     site.step(200, 0.5)
     assert not site.houses.grid.synchronising_hz.any()
