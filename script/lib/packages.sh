@@ -7,6 +7,12 @@
 ALL_GROUPS=(ha test broker lint log)
 CORE_GROUPS=(core-test)
 
+# The dashboard is built by Vite, which asks for this; a machine without it gets the one of the package index.
+NODE_WANTED=20.19
+node_usable() {
+  type -P npm >/dev/null && type -P node >/dev/null && version_at_least "$(node --version | tr -d v)" "$NODE_WANTED"
+}
+
 # export_lock GROUP...: requirements with hashes.
 export_lock() {
   local group options=()
@@ -31,6 +37,7 @@ ensure_venv() {
     say "creating .venv with $("$python" -V)"
     quietly ".venv" "remove .venv and run script/bootstrap again" "$UV" venv --quiet --clear --python "$python" "$VENV"
   fi
+  node_usable || ALL_GROUPS+=(node)
   say "installing the packages of uv.lock into .venv"
   local headers
   headers=$(python_headers "$python")

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+
+import type { Config } from "../src/hass";
+import { DashboardStrategy, generateDashboard, pathOf } from "../src/strategy";
+import { translator } from "../src/strings";
+import { entitiesIn, pretend, tell } from "./pretend";
+
+const views = (config: Config) => config["views"] as Config[];
+const paths = (config: Config) => views(config).map((view) => view["path"]);
+
+test("a page for all, for each cluster, for lonely houses, for devices, for health", async () => {
+  const dashboard = await DashboardStrategy.generate({ type: "custom:microgrid" }, pretend());
+  expect(dashboard["title"]).toBe("Demo");
+  expect(paths(dashboard)).toEqual(["overview", "gateway-1", "houses", "devices", "health"]);
+});
+
+test("no page names an entity that does not exist or is hidden", () => {
+  const hass = pretend();
+  const hidden = entitiesIn(generateDashboard({}, hass))[0] ?? "";
+  const entity = hass.entities[hidden];
+  if (!entity) throw new Error("the dashboard names no entity");
+  hass.entities[hidden] = { ...entity, hidden: true };
+  const named = entitiesIn(generateDashboard({}, hass));
+  expect(named.length).toBeGreaterThan(60);
+  expect(named.filter((id) => !hass.entities[id] || id === hidden)).toEqual([]);
+});
+
+test("every device of the swarm stands on the first page or on a page of its own", () => {
+  const hass = pretend();
+  const onPages = new Set(entitiesIn(generateDashboard({}, hass)).map((id) => hass.entities[id]?.device_id));
+  const nodes = Object.values(hass.devices).filter((device) => !device.parent_device_id);
+  expect(nodes.filter((device) => !onPages.has(device.id)).map((device) => device.name)).toEqual([]);
+});
+
+test("without history and logbook there are no graphs and no log", () => {
+  const hass = pretend();
+  hass.config.components = ["microgrid"];
+  const text = JSON.stringify(generateDashboard({}, hass));
+  expect(text).not.toContain("history-graph");
+  expect(text).not.toContain("logbook");
+});
+
+test("before the first device the page says what to do", () => {
+  const hass = pretend();
+  for (const id of Object.keys(hass.devices)) if (hass.devices[id]?.entry_type !== "service") delete hass.devices[id];
+  const text = JSON.stringify(generateDashboard({}, hass));
+  expect(text).toContain(translator("en")("emptyTitle"));
+  expect(text).toContain("/config/integrations/integration/microgrid");
+  const bare = { ...hass, devices: {}, config: { components: [] } };
+  expect(JSON.stringify(generateDashboard({}, bare))).toContain("add?domain=microgrid");
+});
+
+test("one swarm of several can be chosen", () => {
+  const hass = pretend();
+  expect(paths(generateDashboard({ site: "no such device" }, hass))).toEqual(["overview"]);
+  const site = Object.values(hass.devices).find((device) => device.entry_type === "service");
+  expect(paths(generateDashboard({ site: site?.id }, hass))).toHaveLength(5);
+});
+
+test("paths are readable, unique and never those of our own pages", () => {
+  const taken = new Set(["health"]);
+  expect(["Gruppe Süd", "Gruppe Süd", "Health", "Łąka 3", "村"].map((name) => pathOf(name, taken))).toEqual([
+    "gruppe-sud",
+    "gruppe-sud-2",
+    "health-2",
+    "aka-3",
+    "cluster",
+  ]);
+});
+
+test("diagnoses stand by quantity with the names of the nodes", () => {
+  const hass = pretend();
+  for (const id of Object.keys(hass.entities)) tell(hass, id, "1");
+  const health = views(generateDashboard({}, hass)).at(-1);
+  const sections = (health?.["sections"] ?? []) as { cards: Config[] }[];
+  const shared = sections.find(({ cards }) => JSON.stringify(cards[0]).includes("state_of_health"));
+  expect(shared?.cards).toHaveLength(3);
+});
