@@ -1,0 +1,61 @@
+"""Documentation that can be wrong is checked: links lead somewhere, commands are run by something."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contract/**/*.md")])
+
+EXECUTED_BY = {
+    "script/demo": "tests/e2e/test_demo.py",
+    "script/test": ".ci/run",
+    "script/test --fast": "script/test",  # the same program with one suite less
+    "script/lint": ".ci/run",
+}
+"""Where a documented command is run for real."""
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def _commands() -> list[tuple[str, str]]:
+    return [
+        (str(page.relative_to(ROOT)), line.split("#")[0].strip())
+        for page in PAGES
+        for block in _blocks(page, "sh")
+        for line in block.splitlines()
+        if line.split("#")[0].strip()
+    ]
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that a forge gives a heading."""
+    kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+    return kept.replace(" ", "-")
+
+
+@pytest.mark.parametrize(("page", "command"), _commands())
+def test_every_command_is_executed_by_a_test(page: str, command: str) -> None:
+    """A command in the documentation that nothing runs is sooner or later wrong."""
+    assert command in EXECUTED_BY, f"{page} shows `{command}`: name the test that runs it in EXECUTED_BY"
+    assert command.split(maxsplit=1)[0] in (ROOT / EXECUTED_BY[command]).read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files exist, and so do the headings that links point to."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"(?:\]\(|src=\")([^)\"\s]+)", text):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{target} does not exist"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert anchor in {_anchor(heading) for heading in headings}, f"no heading for {target}"
