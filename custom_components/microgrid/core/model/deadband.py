@@ -22,7 +22,7 @@ class Profile:
 
 
 CALM = Profile("calm", 60.0, 2.0, 10.0)
-NORMAL = Profile("normal", 15.0, 1.0, 8.0)
+NORMAL = Profile("normal", 5.0, 1.0, 8.0)
 DETAILED = Profile("detailed", 1.0, 0.5, 1.0)
 PROFILES = {profile.name: profile for profile in (CALM, NORMAL, DETAILED)}
 

@@ -68,8 +68,8 @@ def test_a_slow_drift_is_told() -> None:
     ("profile", "change", "age_s", "verdict"),
     [
         (NORMAL, 24.9, 100.0, Verdict.IGNORE),
-        (NORMAL, 25.0, 15.0, Verdict.TELL),
-        (NORMAL, 25.0, 14.9, Verdict.WAIT),
+        (NORMAL, 25.0, 5.0, Verdict.TELL),
+        (NORMAL, 25.0, 4.9, Verdict.WAIT),
         (NORMAL, -200.0, 1.0, Verdict.TELL),
         (NORMAL, 199.0, 1.0, Verdict.WAIT),
         (CALM, 49.0, 100.0, Verdict.IGNORE),
