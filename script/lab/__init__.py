@@ -1,0 +1,1 @@
+"""A laboratory for demo and tests: real broker, real Home Assistant, simulated neighbourhood, browser."""

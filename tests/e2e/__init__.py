@@ -1,0 +1,1 @@
+"""Real processes: broker, simulated neighbourhood, Home Assistant, browser; what a user would see."""
