@@ -1,5 +1,5 @@
 # Where things are: the environment every script works in after script/bootstrap.
-# Source it. Sets ROOT TOOLS VENV VENV_CORE UV, and MOSQUITTO_BIN CHROMIUM_BIN CXX (empty when the program is missing).
+# Source it. Sets ROOT TOOLS VENV VENV_CORE UV, and MOSQUITTO_BIN CHROMIUM_BIN CXX GTEST_HEADER (empty when missing).
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TOOLS=$ROOT/.tools
@@ -35,6 +35,14 @@ locate_programs() {
   CXX=${CXX:-$(find_program g++ c++ clang++)}
   # Builds find an unpacked compiler only when told.
   if [[ $CXX == "$TOOLS"/* ]]; then export CXX CC=$TOOLS/bin/gcc; fi
-  export MOSQUITTO_BIN CHROMIUM_BIN
+  local unpacked=$TOOLS/root/libgtest-dev/usr include
+  GTEST_HEADER=
+  for include in /usr/include /usr/local/include "$unpacked/include"; do
+    [[ -n $GTEST_HEADER || ! -e $include/gtest/gtest.h ]] || GTEST_HEADER=$include/gtest/gtest.h
+  done
+  if [[ $GTEST_HEADER == "$unpacked"/* ]]; then
+    export CPATH=$unpacked/include LIBRARY_PATH=$unpacked/lib/$(uname -m)-linux-gnu
+  fi
+  export MOSQUITTO_BIN CHROMIUM_BIN GTEST_HEADER
 }
 locate_programs

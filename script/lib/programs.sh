@@ -2,8 +2,8 @@
 # Root installs them with apt; others get each unpacked below .tools/root, with a starter in .tools/bin.
 # Needs say.sh, env.sh and debian.sh.
 
-# Debian package : variable of env.sh that names the program
-PROGRAMS=(g++:CXX mosquitto:MOSQUITTO_BIN chromium:CHROMIUM_BIN)
+# Debian package : variable of env.sh that names the program (of a library, a header)
+PROGRAMS=(g++:CXX libgtest-dev:GTEST_HEADER mosquitto:MOSQUITTO_BIN chromium:CHROMIUM_BIN)
 
 TRIPLET=$(uname -m)-linux-gnu
 
