@@ -77,7 +77,7 @@ async def async_remove_config_entry_device(
 def _reload_on_change_of(
     entry: MicrogridConfigEntry,
 ) -> Callable[[HomeAssistant, MicrogridConfigEntry], Coroutine[Any, Any, None]]:
-    """Reload when the user changed something; Home Assistant's own notes on an entry also call the listener."""
+    """Reload when the user changed something: Home Assistant also calls listeners for notes of its own."""
 
     def chosen() -> tuple[object, ...]:
         return entry.title, dict(entry.data), dict(entry.options)

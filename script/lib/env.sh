@@ -41,7 +41,9 @@ locate_programs() {
     [[ -n $GTEST_HEADER || ! -e $include/gtest/gtest.h ]] || GTEST_HEADER=$include/gtest/gtest.h
   done
   if [[ $GTEST_HEADER == "$unpacked"/* ]]; then
-    export CPATH=$unpacked/include LIBRARY_PATH=$unpacked/lib/$(uname -m)-linux-gnu
+    CPATH=$unpacked/include
+    LIBRARY_PATH=$unpacked/lib/$(uname -m)-linux-gnu
+    export CPATH LIBRARY_PATH
   fi
   export MOSQUITTO_BIN CHROMIUM_BIN GTEST_HEADER
 }
