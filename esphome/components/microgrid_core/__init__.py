@@ -1,0 +1,3 @@
+"""What every microgrid component shares; loaded by them (AUTO_LOAD), never configured: for now the log format UMG1."""
+
+CODEOWNERS = ["@microgrid"]
