@@ -16,8 +16,8 @@ from .runtime import MicrogridConfigEntry, MicrogridRuntime
 
 PARALLEL_UPDATES = 0
 
-# Counters are exact in Wh on the wire; people and the Energy dashboard think in kWh.
-_SHOWN_UNITS = {"Wh": UnitOfEnergy.KILO_WATT_HOUR}
+# Counters are exact in Wh on the wire; people and the Energy dashboard think in kWh, with these decimals.
+_SHOWN_UNITS = {"Wh": (UnitOfEnergy.KILO_WATT_HOUR, 2)}
 
 
 async def async_setup_entry(
@@ -44,8 +44,9 @@ class MetricSensor(MetricEntity, SensorEntity):
         if metric.options:
             self._attr_options = list(metric.options)
         self._attr_native_unit_of_measurement = metric.unit
-        self._attr_suggested_unit_of_measurement = _SHOWN_UNITS.get(metric.unit or "")
-        self._attr_suggested_display_precision = metric.precision
+        self._attr_suggested_unit_of_measurement, self._attr_suggested_display_precision = _SHOWN_UNITS.get(
+            metric.unit or "", (None, metric.precision)
+        )
 
     @property
     @override

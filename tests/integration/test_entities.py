@@ -184,7 +184,7 @@ async def test_site_adds_up(hass: HomeAssistant, house: Voice, clock: Clock, sho
 # ---- energy ------------------------------------------------------------------------------------------------
 
 
-async def test_energy_counter(house: Voice, shown: Shown) -> None:
+async def test_energy_counter(hass: HomeAssistant, house: Voice, shown: Shown) -> None:
     """A counter is fit for the Energy dashboard: total_increasing, in kWh, and it never falls."""
     await house.live(battery_energy_charged=12_000)
     entity_id = "sensor.house_1_battery_energy_charged"
@@ -193,6 +193,8 @@ async def test_energy_counter(house: Voice, shown: Shown) -> None:
     assert state.attributes["device_class"] == "energy"
     assert state.attributes["unit_of_measurement"] == "kWh"
     assert float(state.state) == pytest.approx(12.0)
+    options = er.async_get(hass).entities[entity_id].options["sensor"]
+    assert options["suggested_display_precision"] == 2  # of the kWh: a morning's yield is not "0 kWh"
     for raw in (0, 5, 9_000_000, 7):
         await house.live(battery_energy_charged=raw)
         assert float(shown(entity_id).state) == pytest.approx(12.0)
