@@ -4,7 +4,7 @@
 # uv.lock names no index (see script/generate lock), so uv cannot install from it directly. It can export it: names,
 # versions and hashes, which any index satisfies.
 
-ALL_GROUPS=(ha test broker lint log)
+ALL_GROUPS=(ha test broker lint log firmware)
 CORE_GROUPS=(core-test)
 
 # The dashboard is built by Vite, which asks for this; a machine without it gets the one of the package index.

@@ -32,6 +32,9 @@ constexpr void store(uint8_t *bytes, T number) {
     bytes[i] = static_cast<uint8_t>(static_cast<uint64_t>(number) >> (8 * i));
 }
 
+/// Whether the bytes are UTF-8: shortest forms only, no surrogates, nothing beyond U+10FFFF.
+bool is_utf8(Bytes bytes);
+
 class ByteWriter {
  public:
   explicit ByteWriter(std::span<uint8_t> room) : room_(room) {}
@@ -128,6 +131,7 @@ class ByteReader {
 
   std::string_view text() {
     Bytes from = this->bytes(this->u8());
+    this->ok_ = this->ok_ && is_utf8(from);
     return {reinterpret_cast<const char *>(from.data()), from.size()};
   }
 

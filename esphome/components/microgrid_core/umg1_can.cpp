@@ -84,7 +84,8 @@ std::optional<CanFrame> CanReader::next() {
     return std::nullopt;
   }
   const int64_t delta = entry->delta + change;
-  if (delta < std::numeric_limits<int32_t>::min() || delta > std::numeric_limits<int32_t>::max()) {
+  constexpr int64_t LIMIT = std::numeric_limits<int32_t>::max();
+  if (delta < -LIMIT || delta > LIMIT || change < -LIMIT) {
     this->in_.fail();
     return std::nullopt;
   }

@@ -14,11 +14,6 @@ namespace {
 uint32_t acquire(const uint32_t &shared) { return __atomic_load_n(&shared, __ATOMIC_ACQUIRE); }
 void release(uint32_t &shared, uint32_t value) { __atomic_store_n(&shared, value, __ATOMIC_RELEASE); }
 
-bool fits(int32_t value, uint8_t width) {
-  const int32_t limit = width == 4 ? std::numeric_limits<int32_t>::max() : (1 << (8 * width - 1)) - 1;
-  return value <= limit && value >= -limit - 1;
-}
-
 }  // namespace
 
 bool Recorder::setup(const Schema &schema, uint32_t schema_hash, const RecorderTiming &timing,

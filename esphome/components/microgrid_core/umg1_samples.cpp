@@ -290,6 +290,7 @@ std::optional<Block> read_block(ByteReader &in, const Schema &schema, uint32_t s
   block.k = coding & 15;
   const Channel *channel = schema.find(block.id);
   if (channel == nullptr || !in.ok()) return std::nullopt;
+  block.sample_bytes = channel->width;
   block.count = (coding & HAS_COUNT) != 0 ? in.u16() : default_count(span_ms, channel->period_us);
   if (block.count == 0) return std::nullopt;
   block.present = block.count;
@@ -323,6 +324,7 @@ std::optional<Block> read_block(ByteReader &in, const Schema &schema, uint32_t s
 bool decode_block(const Block &block, std::span<int32_t> values) {
   if (values.size() < block.present) return false;
   if (block.present == 0) return true;
+  if (!fits(block.first, block.sample_bytes)) return false;
   values[0] = block.first;
   BitReader unary(block.unary);
   BitReader rest(block.rest);
@@ -337,12 +339,11 @@ bool decode_block(const Block &block, std::span<int32_t> values) {
       residual = *quotient << block.k | rest.take(block.k);
     }
     const int64_t sample = history.predict(block.predictor) + unzigzag(residual);
-    if (sample < std::numeric_limits<int32_t>::min() || sample > std::numeric_limits<int32_t>::max())
-      return false;
+    if (!fits(sample, block.sample_bytes)) return false;
     history.add(sample);
     values[i] = static_cast<int32_t>(sample);
   }
-  return true;
+  return !unary.take_unary();  // a quotient too many
 }
 
 }  // namespace esphome::microgrid

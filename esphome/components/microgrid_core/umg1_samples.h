@@ -45,7 +45,8 @@ struct Block {
   uint8_t id;
   uint8_t predictor;
   uint8_t k;
-  uint8_t width;  // bits of a residual, only for PACKED
+  uint8_t width;         // bits of a residual, only for PACKED
+  uint8_t sample_bytes;  // width of the channel
   uint16_t count;
   uint16_t present;
   int32_t first;
@@ -78,7 +79,7 @@ uint16_t default_count(uint32_t span_ms, uint32_t period_us);
 std::optional<Block> read_block(ByteReader &in, const Schema &schema, uint32_t span_ms);
 
 /// Decodes the present samples into `values` (at least block.present long). False when the streams do not
-/// hold what they should, or a sample leaves the range of i32.
+/// hold what they should, no more and no less, or a sample leaves the range of its channel.
 bool decode_block(const Block &block, std::span<int32_t> values);
 
 }  // namespace esphome::microgrid

@@ -36,6 +36,12 @@ struct Schema {
   }
 };
 
+/// Whether a value is one that a channel of `width` bytes can have.
+constexpr bool fits(int64_t value, uint8_t width) {
+  const int64_t limit = int64_t{1} << (8 * width - 1);
+  return value >= -limit && value < limit;
+}
+
 constexpr uint8_t SCHEMA_VERSION = 1;
 constexpr size_t MAX_CHANNELS = 255;
 

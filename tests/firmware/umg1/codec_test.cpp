@@ -203,6 +203,44 @@ TEST(Block, DamagedStreamsAreRefusedOrDecodedWithinBounds) {
   EXPECT_GT(refused, 10000U);
 }
 
+/// A block as a reader finds it, decoded; the channel 7 has `width` bytes.
+std::optional<Values> read_as(std::vector<uint8_t> bytes, uint8_t width) {
+  std::array<Channel, 1> channels = ONE_CHANNEL;
+  channels[0].width = width;
+  ByteReader in(bytes);
+  const auto block = read_block(in, {.node = "n", .cluster = "", .channels = channels}, 3);
+  return block ? decoded(*block) : std::nullopt;
+}
+
+TEST(Block, ValuesBeyondTheWidthOfTheChannelAreRefused) {
+  const std::vector<uint8_t> first = {7, 0x80 | PACKED, 1, 0, 0x80, 0x02};  // 128
+  EXPECT_FALSE(read_as(first, 1));
+  EXPECT_EQ(read_as(first, 2), (Values{128}));
+  const std::vector<uint8_t> second = {7, 0x80 | PACKED, 2, 0, 0xFE, 0x01, 2, 0b10000000};  // 127, 128
+  EXPECT_FALSE(read_as(second, 1));
+  EXPECT_EQ(read_as(second, 2), (Values{127, 128}));
+}
+
+TEST(Block, TheUnaryPartHoldsExactlyOneQuotientAResidual) {
+  EXPECT_EQ(read_as({7, 0, 0, 1, 0, 0b11000000}, 2), (Values{0, 0, 0}));
+  EXPECT_FALSE(read_as({7, 0, 0, 1, 0, 0b10000000}, 2));
+  EXPECT_FALSE(read_as({7, 0, 0, 1, 0, 0b11000001}, 2));
+  EXPECT_FALSE(read_as({7, 0, 0, 2, 0, 0b11000000, 1}, 2));
+}
+
+TEST(Text, IsUtf8OrRefused) {
+  for (const std::string_view good :
+       {"", "abc", "\u00fc", "\u20ac", "\U0001F50B", "\u07ff\u0800\uffff", "\U0010FFFF"})
+    EXPECT_TRUE(is_utf8(of(good))) << good;
+  for (const std::string_view bad :
+       {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3(", "\xE0\x9F\xBF", "\xE2\x82", "\xE2\x82(",
+        "\xED\xA0\x80", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "a\xF0\x9F\x94"})
+    EXPECT_FALSE(is_utf8(of(bad)));
+  ByteReader in(of("\x02\xC3("));
+  in.text();
+  EXPECT_FALSE(in.ok());
+}
+
 TEST(Schema, ComesBackAndHasTheSizeOfItsTexts) {
   const std::vector<uint8_t> payload = schema_payload(HOUSE);
   std::array<Channel, MAX_CHANNELS> room{};

@@ -12,10 +12,11 @@ namespace esphome::microgrid {
 namespace {
 
 constexpr uint64_t START_US = 1'000'000;
+constexpr RecorderTiming TEN_SECONDS{.fast = {.span_ms = 10'000, .slack_ms = 4'000}};
 
 class RecorderTest : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(this->recorder.setup(HOUSE, 77, {}, this->arena, START_US)); }
+  void SetUp() override { ASSERT_TRUE(this->recorder.setup(HOUSE, 77, TEN_SECONDS, this->arena, START_US)); }
 
   /// Closes the oldest span and decodes it by channel id.
   std::map<uint8_t, Values> close(Group group, const ClockReading &clock = {}) {

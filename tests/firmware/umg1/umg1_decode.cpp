@@ -2,8 +2,8 @@
 //
 // Every object has offset, kind, flags, blocks, seq, boot_id, schema_hash, mono_us, utc_us, payload_bytes,
 // and by kind: schema, clock, span_ms, node, channels (id → samples, null = missing), event, can, snapshot,
-// boot; "malformed": true when the payload is not what its kind says. Integers are exact; the texts are UTF-8
-// as they lie in the frame.
+// boot; "malformed": true when the payload is not what its kind says, with the channels before the broken
+// one. Integers are exact; the texts are UTF-8 as they lie in the frame.
 #include <array>
 #include <cstdio>
 #include <map>
@@ -77,14 +77,20 @@ std::string of_clock(const ClockRecord &clock) {
                                   field("source", clock.source) + field("state", clock.state));
 }
 
+const std::string MALFORMED = ", \"malformed\": true";
+
 std::optional<std::string> of_samples(const Frame &frame, const Schema *schema) {
   auto samples = open_samples(frame);
   if (!samples || schema == nullptr) return std::nullopt;
   std::string channels;
+  std::string verdict;
   std::vector<int32_t> values(65535);
   for (uint16_t i = 0; i < samples->blocks; i++) {
     const auto block = read_block(samples->in, *schema, samples->span_ms);
-    if (!block || !decode_block(*block, values)) return std::nullopt;
+    if (!block || !decode_block(*block, values)) {
+      verdict = MALFORMED;
+      break;
+    }
     channels += (channels.empty() ? "\"" : ", \"") + std::to_string(block->id) + "\": [";
     size_t next = 0;
     for (size_t sample = 0; sample < block->count; sample++)
@@ -93,7 +99,7 @@ std::optional<std::string> of_samples(const Frame &frame, const Schema *schema) 
     channels += "]";
   }
   return (frame.header.kind == Kind::SUMMARY ? field("node", samples->node) : "") +
-         field("span_ms", samples->span_ms) + ", \"channels\": {" + channels + "}";
+         field("span_ms", samples->span_ms) + ", \"channels\": {" + channels + "}" + verdict;
 }
 
 std::optional<std::string> of_event(const Frame &frame) {
@@ -122,8 +128,8 @@ std::optional<std::string> of_can(const Frame &frame) {
     std::string data;
     for (size_t i = 0; i < can->length; i++) data += (i == 0 ? "" : ", ") + std::to_string(can->data[i]);
     frames += (frames.empty() ? "" : ", ") +
-              object(field("mono_us", can->mono_us) + field("identifier", can->identifier) + ", \"data\": [" +
-                     data + "]");
+              object(field("mono_us", static_cast<int64_t>(can->mono_us)) +
+                     field("identifier", can->identifier) + ", \"data\": [" + data + "]");
   }
   if (!reader.ok()) return std::nullopt;
   return ", \"can\": [" + frames + "]";
@@ -190,7 +196,8 @@ int main(int argc, char **argv) {
         content = of_boot(*frame);
         break;
     }
-    if ((header.flags & FLAG_CLOCK) != 0 && content) {
+    const bool may_have_clock = header.kind > Kind::SCHEMA && header.kind <= Kind::SUMMARY;
+    if (((may_have_clock && (header.flags & FLAG_CLOCK) != 0) || header.kind == Kind::TIMESYNC) && content) {
       ByteReader in(frame->payload());
       const ClockRecord clock = read_clock(in);
       content = in.ok() ? std::optional(*content + of_clock(clock)) : std::nullopt;
@@ -200,7 +207,7 @@ int main(int argc, char **argv) {
                      field("seq", header.seq) + field("boot_id", header.boot_id) +
                      field("schema_hash", header.schema_hash) + field("mono_us", header.mono_us) +
                      field("utc_us", header.utc_us) + field("payload_bytes", header.payload_bytes) +
-                     content.value_or(", \"malformed\": true"))
+                     content.value_or(MALFORMED))
                   .c_str());
   }
   return 0;

@@ -1,11 +1,12 @@
 // Golden segments, the same bytes on every run and machine: `umg1_vectors FOLDER`.
 //
-//   kinds.umg1      every kind of frame, missing samples, an overflow event, bus traffic, the summary of
-//   another node codings.umg1    every predictor, every k, packed residuals of many widths, counts, extremes,
-//   one and no sample sequence.umg1   the sequence number at its end: …, 0xFFFFFFFF, 0, … clock.umg1      an
-//   unknown clock, a drifting one, a step forward, a step back, holdover boots.umg1      two starts in one
-//   segment, frames that come twice, a gap in the sequence snapshot.umg1   a snapshot file damaged.umg1
-//   boots.umg1 with a destroyed sector, a flipped bit, garbage before and a torn frame at the end
+// - kinds: every kind of frame, missing samples, an overflow event, bus traffic, the summary of another node
+// - codings: every predictor, every k, packed residuals of many widths, counts, extremes, one and no sample
+// - sequence: the sequence number at its end: …, 0xFFFFFFFF, 0, …
+// - clock: an unknown clock, a drifting one, a step forward, a step back, holdover
+// - boots: two starts in one segment, frames that come twice, a gap in the sequence
+// - snapshot: a snapshot file
+// - damaged: boots with a destroyed sector, a flipped bit, garbage before and a torn frame at the end
 #include <cstdio>
 #include <random>
 

@@ -1,0 +1,51 @@
+"""The command line `microgrid`: one word for the part, one for the verb, as in `microgrid log verify`.
+
+Exit codes: 0 fine, 1 something was found, 2 wrong usage or nothing that could be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ..codec.exports.optional import ExportError
+from . import log
+
+FINE, FINDINGS, UNUSABLE = 0, 1, 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="microgrid",
+        description="Tools of the microgrid.",
+        epilog="exit codes: 0 fine, 1 something was found, 2 wrong usage or unreadable input",
+    )
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    log.add_commands(parts.add_parser("log", help="look at, check, repair, export and plot logs"))
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except ExportError as error:
+        print(f"microgrid: {error}", file=sys.stderr)
+        return UNUSABLE
+    except BrokenPipeError:
+        # The reader of our output has seen enough: no fault. Python would complain while it closes stdout.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"microgrid: {name}{error.strerror or error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("microgrid: interrupted", file=sys.stderr)
+        return UNUSABLE

@@ -1,0 +1,1 @@
+"""UMG1, the log format of `contract/log.md`: reading and writing it with numpy, without Home Assistant."""
