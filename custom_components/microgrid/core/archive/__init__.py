@@ -1,0 +1,1 @@
+"""The archive: log frames on disk, index, roll-ups, retention and cursors. `archive.Archive` is the door."""
