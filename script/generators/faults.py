@@ -1,9 +1,10 @@
-"""Writes core/contract/_fault_table.py from contract/faults.yaml, after checking that nothing is missing."""
+"""Writes the fault tables of core/ and of the firmware from contract/faults.yaml, if that is complete."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "contract" / "faults.yaml"
 TARGET = ROOT / "custom_components" / "microgrid" / "core" / "contract" / "_fault_table.py"
+FIRMWARE_TARGET = ROOT / "esphome" / "components" / "microgrid_core" / "fault_catalogue_table.h"
 
 LANGUAGES = ("en", "de", "pl")
 TEXTS = ("name", "description", "advice")
 LIMITS = {"name": 48, "description": 160, "advice": 240}
 """Most characters of a text: a headline, a line, a notification on a telephone."""
 SEVERITIES = ("info", "warning", "critical")
+FAULT_CODE = re.compile(r"F[0-9]{3}")
+"""The firmware and the bus carry the number alone."""
 
 HEAD = '''"""The fault catalogue as rows; generated from contract/faults.yaml by `script/generate faults`."""
 
@@ -63,6 +67,8 @@ def problems(catalogue: dict[str, Any]) -> list[str]:
         if not row.get("threshold"):
             found.append(f"{code}: threshold is missing")
     for code, fault in faults.items():
+        if FAULT_CODE.fullmatch(code) is None:
+            found.append(f"{code}: the code of a fault is F and three digits")
         if fault.get("severity") not in SEVERITIES:
             found.append(f"{code}: severity {fault.get('severity')} is none of {', '.join(SEVERITIES)}")
     found += [
@@ -116,29 +122,81 @@ def render(catalogue: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+FIRMWARE_HEAD = """\
+// The fault codes as rows; generated from contract/faults.yaml by `script/generate faults`.
+#pragma once
+
+#include <array>
+
+#include "umg1_event.h"
+
+namespace esphome::microgrid {
+"""
+
+
+def render_firmware(catalogue: dict[str, Any]) -> str:
+    """Return the C++ header: what a node must know of a fault, without its texts."""
+    names = {category: number for number, category in enumerate(catalogue["categories"])}
+    rows = [
+        f'    {{FaultCode::{code}, "{code}", FaultCategory::{row["category"].upper()}, '
+        f"Severity::{row['severity'].upper()}}},"
+        for code, row in catalogue["faults"].items()
+    ]
+    lines = [
+        FIRMWARE_HEAD,
+        "enum class FaultCategory : uint8_t {",
+        *(f"  {name.upper()} = {number}," for name, number in names.items()),
+        "};",
+        "",
+        "/// The number in the code.",
+        "enum class FaultCode : uint16_t {  // NOLINT(performance-enum-size): F999 would not fit into a byte",
+        *(f"  {code} = {int(code[1:])}," for code in catalogue["faults"]),
+        "};",
+        "",
+        "struct FaultRow {",
+        "  FaultCode number;",
+        "  std::string_view code;",
+        "  FaultCategory category;",
+        "  Severity severity;",
+        "};",
+        "",
+        "/// In the order of the numbers.",
+        f"inline constexpr std::array<FaultRow, {len(rows)}> FAULTS = {{{{",
+        *rows,
+        "}};",
+        "",
+        "}  // namespace esphome::microgrid",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def main(check: bool) -> int:
-    """Write the table, or with `check` only compare; return the exit status."""
+    """Write the tables, or with `check` only compare; return the exit status."""
     catalogue = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     if found := problems(catalogue):
         print(*(f"{SOURCE.relative_to(ROOT)}: {problem}" for problem in found), sep="\n", file=sys.stderr)
         return 1
-    text = render(catalogue)
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    name = TARGET.relative_to(ROOT)
-    if check:
-        print(
-            f"{name} is not what {SOURCE.relative_to(ROOT)} says; run script/generate faults", file=sys.stderr
-        )
-        return 1
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"wrote {name}")
-    return 0
+    result = 0
+    for target, text in ((TARGET, render(catalogue)), (FIRMWARE_TARGET, render_firmware(catalogue))):
+        name = target.relative_to(ROOT)
+        if target.exists() and target.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            print(
+                f"{name} is not what {SOURCE.relative_to(ROOT)} says; run script/generate faults",
+                file=sys.stderr,
+            )
+            result = 1
+        else:
+            target.write_text(text, encoding="utf-8")
+            print(f"wrote {name}")
+    return result
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail when the table is out of date"
+        "--check", action="store_true", help="write nothing, fail when a table is out of date"
     )
     sys.exit(main(parser.parse_args().check))
