@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from microgrid_core.codec.can_dbc import bus_load, frames_per_second
+
 from .arrays import Floats
+
+BIT_RATE = 500_000
 
 
 class EnergyCounters:
@@ -48,15 +54,18 @@ class EnergyCounters:
 class Vitals:
     """Clock, card, bus and radio of a group of nodes, in real time."""
 
-    def __init__(self, rng: np.random.Generator, units: int, frames_per_s: float) -> None:
-        """Draw what differs from node to node."""
+    def __init__(self, rng: np.random.Generator, houses_on_bus: Sequence[int]) -> None:
+        """Draw what differs from node to node; `houses_on_bus` has one number a node."""
+        units = len(houses_on_bus)
         self._rng = rng
         self._units = units
-        self._frames_per_s = frames_per_s
+        self._frames_per_s = np.array([frames_per_second(houses) for houses in houses_on_bus])
         self.uptime_s = np.zeros(units)
         self.can_frames = np.zeros(units)
         self.can_errors = np.zeros(units)
-        self.can_load_percent = np.full(units, 13.2)
+        self.can_load_percent = 100.0 * np.array(
+            [min(1.0, bus_load(houses, BIT_RATE)) for houses in houses_on_bus]
+        )
         self.clock_error_ms = np.full(units, 0.3)
         self.card_free_percent = rng.uniform(70.0, 95.0, units)
         self.wifi_dbm = rng.uniform(-72.0, -52.0, units)

@@ -24,7 +24,6 @@ _SYNC_TIMEOUT_S = 60.0
 _STUCK_AFTER_S = 2.0
 _SLEW_HZ_PER_S = 0.5
 _RELAX_HZ_PER_S = 0.02
-_CAN_FRAMES_PER_S = 572.0  # four houses
 
 
 class Gateways:
@@ -43,7 +42,7 @@ class Gateways:
         self.swarm_voltage_v = np.full(units, NOMINAL_VOLTAGE_V)
         self.phase_deg = np.zeros(units)
         self.energy = EnergyCounters(units, "exported", "imported")
-        self.vitals = Vitals(rng, units, _CAN_FRAMES_PER_S)
+        self.vitals = Vitals(rng, np.bincount(grid.cluster, minlength=units).tolist())
         self.disturbances = Disturbances(units)
         self._faults: list[set[str]] = [set() for _ in names]
         self._waiting_s = np.zeros(units)

@@ -28,7 +28,6 @@ _SHARING_W = 4000.0  # set-point shift for a state of charge that is 100 % above
 _SHARING_LIMIT_W = 1200.0
 _SHARING_S = 60.0
 _SAVE_BELOW, _SAVE_ALL_BELOW = 0.35, 0.15  # state of charge at which households begin to put off uses
-_CAN_FRAMES_PER_S = 143.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Houses:
         self.mosfets = Mosfets(rng, houses)
         self.protection = Protection(houses)
         self.disturbances = Disturbances(houses)
-        self.vitals = Vitals(rng, houses, _CAN_FRAMES_PER_S)
+        self.vitals = Vitals(rng, np.bincount(cluster)[cluster].tolist())
         self.energy = EnergyCounters(houses, "load", "solar", "charged", "discharged", "exported", "imported")
         self._trace = trace
         self._sensor_side = sensor_side
