@@ -6,7 +6,6 @@ frames in contract/vectors/can, which cantools encodes and neither of our implem
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import re
@@ -22,7 +21,8 @@ from typing import Any
 import cantools
 from cantools.database.can import Database, Message, Signal
 
-ROOT = Path(__file__).resolve().parents[2]
+from .kept import ROOT, keep, run_generator
+
 SOURCE = ROOT / "contract" / "microgrid.dbc"
 PROSE = ROOT / "contract" / "can.md"
 VECTORS = ROOT / "contract" / "vectors" / "can"
@@ -691,32 +691,15 @@ def main(check: bool) -> int:
     if found := list(problems(database)):
         print(*(f"{SOURCE.relative_to(ROOT)}: {problem}" for problem in found), sep="\n", file=sys.stderr)
         return 1
-    files = {
+    files: dict[Path, str | bytes] = {
         HEADER: render_header(database),
         TABLE: render_table(database),
         VECTORS / "frames.json": render_frames(database),
         VECTORS / "events.json": render_events(),
         PROSE: render_prose(database, PROSE.read_text(encoding="utf-8")),
     }
-    result = 0
-    for path, content in files.items():
-        if path.exists() and path.read_text(encoding="utf-8") == content:
-            continue
-        name = path.relative_to(ROOT)
-        if check:
-            print(
-                f"{name} is not what {SOURCE.relative_to(ROOT)} says; run script/generate can",
-                file=sys.stderr,
-            )
-            result = 1
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content, encoding="utf-8")
-            print(f"wrote {name}")
-    return result
+    return keep(files, "contract/microgrid.dbc", "can", check=check)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail when a file is out of date")
-    sys.exit(main(parser.parse_args().check))
+    sys.exit(run_generator(__doc__, main))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -11,7 +10,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from .kept import ROOT, keep, run_generator
+
 SOURCE = ROOT / "contract" / "faults.yaml"
 TARGET = ROOT / "custom_components" / "microgrid" / "core" / "contract" / "_fault_table.py"
 FIRMWARE_TARGET = ROOT / "esphome" / "components" / "microgrid_core" / "fault_catalogue_table.h"
@@ -177,26 +177,9 @@ def main(check: bool) -> int:
     if found := problems(catalogue):
         print(*(f"{SOURCE.relative_to(ROOT)}: {problem}" for problem in found), sep="\n", file=sys.stderr)
         return 1
-    result = 0
-    for target, text in ((TARGET, render(catalogue)), (FIRMWARE_TARGET, render_firmware(catalogue))):
-        name = target.relative_to(ROOT)
-        if target.exists() and target.read_text(encoding="utf-8") == text:
-            continue
-        if check:
-            print(
-                f"{name} is not what {SOURCE.relative_to(ROOT)} says; run script/generate faults",
-                file=sys.stderr,
-            )
-            result = 1
-        else:
-            target.write_text(text, encoding="utf-8")
-            print(f"wrote {name}")
-    return result
+    files: dict[Path, str | bytes] = {TARGET: render(catalogue), FIRMWARE_TARGET: render_firmware(catalogue)}
+    return keep(files, "contract/faults.yaml", "faults", check=check)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail when a table is out of date"
-    )
-    sys.exit(main(parser.parse_args().check))
+    sys.exit(run_generator(__doc__, main))

@@ -6,7 +6,6 @@ made from the text of the contract alone, bit by bit and without the product's c
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import struct
@@ -17,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from .kept import ROOT, keep, run_generator
+
 TARGET = ROOT / "contract" / "vectors" / "umg1"
 SCHEMA, FAST, SLOW, EVENT, TIMESYNC, CAN, SNAPSHOT, BOOT, SUMMARY = range(9)
 UTC = 1_700_000_000_000_000
@@ -664,24 +664,8 @@ def render() -> dict[Path, bytes]:
 
 def main(check: bool) -> int:
     """Write the vectors, or with `check` only compare; return the exit status."""
-    result = 0
-    for path, content in render().items():
-        if path.exists() and path.read_bytes() == content:
-            continue
-        name = path.relative_to(ROOT)
-        if check:
-            print(f"{name} is not what its generator says; run script/generate umg1-vectors", file=sys.stderr)
-            result = 1
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            print(f"wrote {name}")
-    return result
+    return keep(render(), "the generator", "umg1-vectors", check=check)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail when a vector is out of date"
-    )
-    sys.exit(main(parser.parse_args().check))
+    sys.exit(run_generator(__doc__, main))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,16 @@ from .messages import (
 )
 from .reading import format_time
 from .schedule import MAX_REASONS, Acknowledgement, Schedule, ScheduleState, canonical
+from .snapshot import (
+    HEADER,
+    VERSION,
+    ListedSnapshot,
+    SnapshotChunk,
+    SnapshotGet,
+    SnapshotList,
+    SnapshotPart,
+    SnapshotState,
+)
 
 _Json = dict[str, Any]
 
@@ -58,6 +69,7 @@ def _parameter(parameter: Parameter) -> _Json:
             "maximum": parameter.maximum,
             "options": list(parameter.options) or None,
             "unit": parameter.unit,
+            "step": parameter.step,
         }
     )
 
@@ -159,6 +171,50 @@ def command_result_payload(result: CommandResult) -> bytes:
     return _payload(
         {"id": result.id, "status": result.status, "reason": result.reason, "values": _scalars(result.values)}
     )
+
+
+def snapshot_get_payload(request: SnapshotGet) -> bytes:
+    """Write a request for chunks; without an event id, for the list."""
+    usual = SnapshotGet()
+    return _payload(
+        {
+            "event_id": request.event_id,
+            "part": None if request.part is usual.part else request.part,
+            "first": None if request.first == usual.first else request.first,
+            "count": None if request.count == usual.count else request.count,
+        }
+    )
+
+
+def _listed(snapshot: ListedSnapshot) -> _Json:
+    return {
+        "event_id": snapshot.event_id,
+        "code": snapshot.code,
+        "part": snapshot.part,
+        "state": snapshot.state,
+        "bytes": snapshot.bytes,
+        "crc": snapshot.crc,
+    }
+
+
+def snapshot_list_payload(listed: SnapshotList) -> bytes:
+    """Write what a node has."""
+    return _payload({"snapshots": [_listed(snapshot) for snapshot in listed.snapshots]})
+
+
+def snapshot_chunk_payload(chunk: SnapshotChunk) -> bytes:
+    """Write a chunk; its topic is `topics.snapshot_chunk(event_id, number)`."""
+    header = HEADER.pack(
+        VERSION,
+        list(SnapshotPart).index(chunk.part),
+        list(SnapshotState).index(chunk.state),
+        chunk.number,
+        chunk.count,
+        chunk.object_bytes,
+        chunk.object_crc,
+        zlib.crc32(chunk.data),
+    )
+    return header + chunk.data
 
 
 def schedule_payload(schedule: Schedule) -> bytes:

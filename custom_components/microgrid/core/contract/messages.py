@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from .reading import Fields, Refused, RejectReason, clean_text, decode_object, decode_text, parser
 from .topics import IDENTIFIER, PROTOCOL
@@ -21,6 +22,7 @@ _MAX_NODES = 64
 _MAX_FAULTS = 32
 _MAX_TEXT = 255
 _MAX_MAGNITUDE = 2**63
+_LEAST_STEP = 1e-6
 MAX_POWER_W = 10_000_000
 
 Scalar = float | int | bool | str
@@ -54,6 +56,8 @@ class Parameter:
     maximum: float | None = None
     options: tuple[str, ...] = ()
     unit: str | None = None
+    step: float | None = None
+    """Numbers between are not taken, counted from `minimum`; None: any."""
 
     def refusal(self, value: object) -> str | None:
         """Return why `value` is not acceptable, or None."""
@@ -69,11 +73,23 @@ class Parameter:
             return f"{self.name} = {value:g} is below {self.minimum:g}{self._unit}"
         if self.maximum is not None and value > self.maximum:
             return f"{self.name} = {value:g} is above {self.maximum:g}{self._unit}"
+        if self.step is not None and not _on_grid(value, self.minimum or 0.0, self.step):
+            return f"{self.name} = {value:g} lies between two steps of {self.step:g}{self._unit}"
         return None
 
     @property
     def _unit(self) -> str:
         return f" {self.unit}" if self.unit else ""
+
+
+def _on_grid(value: float, low: float, step: float) -> bool:
+    steps = (value - low) / step
+    # As fine as any device: decimals are rarely exact in binary.
+    return abs(steps - round(steps)) < 1e-3
+
+
+SETTER: Final = "set_"
+SETTER_PARAMETER: Final = "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,16 @@ class CommandCapability:
 
     name: str
     parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def sets(self) -> str | None:
+        """Return the metric whose value this command sets and which reads it back; None for other commands.
+
+        Such a command is called `set_` and the key of the metric, and its one parameter `value`.
+        """
+        if [parameter.name for parameter in self.parameters] != [SETTER_PARAMETER]:
+            return None
+        return self.name.removeprefix(SETTER) if self.name.startswith(SETTER) else None
 
 
 class ScheduleMode(StrEnum):
@@ -259,6 +285,7 @@ def _parameter(fields: Fields) -> Parameter:
         maximum=fields.number("maximum") if number else None,
         options=options,
         unit=fields.text("unit", 8) if fields.has("unit") else None,
+        step=fields.number("step", _LEAST_STEP) if number and fields.has("step") else None,
     )
     low, high = parameter.minimum, parameter.maximum
     if low is not None and high is not None and low > high:

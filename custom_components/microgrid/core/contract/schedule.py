@@ -49,6 +49,8 @@ class Interval:
     mode: ScheduleMode
     rate_w: float | None = None
     """Power to charge or discharge with; for `follow` the most that may flow, None = what the unit can."""
+    prices: tuple[float, float] | None = None
+    """What one Wh from the grid costs and one fed into it earns, for `follow` by a value curve."""
 
     @property
     def end(self) -> datetime:
@@ -169,6 +171,17 @@ def _rate(fields: Fields, key: str) -> float | None:
     return fields.number(key, 0.0, MAX_POWER_W) + 0.0 if fields.has(key) else None
 
 
+def _prices(fields: Fields) -> tuple[float, float] | None:
+    if not (fields.has("import_price") or fields.has("export_price")):
+        return None
+    # Only together do they say anything, so a single one is missing the other.
+    bought, sold = (
+        fields.number(key, -MAX_VALUE_PER_WH, MAX_VALUE_PER_WH) + 0.0
+        for key in ("import_price", "export_price")
+    )
+    return bought, sold
+
+
 def _interval(fields: Fields) -> Interval:
     mode = fields.numbered_choice("mode", ScheduleMode)
     if fields.has("duration"):
@@ -180,6 +193,7 @@ def _interval(fields: Fields) -> Interval:
         start=fields.time("start"),
         mode=mode,
         rate_w=_rate(fields, "rate_w"),
+        prices=_prices(fields),
     )
 
 
@@ -364,7 +378,11 @@ def _interval_document(interval: Interval) -> dict[str, Any]:
         "duration": DURATION,
         "mode": interval.mode,
     }
-    return document if interval.rate_w is None else document | {"rate_w": float(interval.rate_w)}
+    if interval.rate_w is not None:
+        document["rate_w"] = float(interval.rate_w)
+    if interval.prices is not None:
+        document["import_price"], document["export_price"] = map(float, interval.prices)
+    return document
 
 
 def canonical(schedule: Schedule) -> bytes:

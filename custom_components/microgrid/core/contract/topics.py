@@ -16,6 +16,7 @@ STATE = "state"
 LIVE = "live"
 LOG = "log"
 EVENT = "event"
+SNAPSHOT_LIST = "snapshot/list"
 SCHEDULE_STATE = "schedule/state"
 ACK = "ack"
 CMD_RESULT = "cmd/result"
@@ -47,6 +48,11 @@ def parse_topic(topic: str) -> Topic | None:
     if not IDENTIFIER.fullmatch(parts[2]) or not IDENTIFIER.fullmatch(parts[3]):
         return None
     return Topic(parts[2], parts[3], parts[4])
+
+
+def snapshot_chunk(event_id: str, number: int) -> str:
+    """Return the suffix on which a node publishes a chunk of a snapshot."""
+    return f"snapshot/{event_id}/{number}"
 
 
 def subscription(swarm: str, suffix: str) -> str:

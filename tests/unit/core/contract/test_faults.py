@@ -119,7 +119,6 @@ def test_check_notices_a_table_that_is_out_of_date(
     table = tmp_path / "_fault_table.py"
     table.write_text("FAULT_ROWS = ()\n")
     catalogue = yaml.safe_dump(source(), allow_unicode=True, sort_keys=False)
-    monkeypatch.setattr(generator, "ROOT", tmp_path)
     monkeypatch.setattr(generator, "TARGET", table)
     monkeypatch.setattr(generator, "FIRMWARE_TARGET", tmp_path / "fault_catalogue_table.h")
     monkeypatch.setattr(generator, "SOURCE", tmp_path / "faults.yaml")

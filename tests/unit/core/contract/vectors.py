@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from microgrid_core.contract import encode, messages, schedule
+from microgrid_core.contract import encode, messages, schedule, snapshot
 from microgrid_core.contract.reading import Rejection, format_time
 
 ROOT = Path(__file__).parents[4]
@@ -34,6 +34,8 @@ MESSAGES: dict[str, tuple[Parse, Encode]] = {
     "log-ack": (_timeless(messages.parse_log_ack), encode.log_ack_payload),
     "command": (messages.parse_command, encode.command_payload),
     "command-result": (_timeless(messages.parse_command_result), encode.command_result_payload),
+    "snapshot-get": (_timeless(snapshot.parse_snapshot_get), encode.snapshot_get_payload),
+    "snapshot-list": (_timeless(snapshot.parse_snapshot_list), encode.snapshot_list_payload),
     "schedule": (schedule.parse_schedule, encode.schedule_payload),
     "schedule-state": (schedule.parse_schedule_state, encode.schedule_state_payload),
     "acknowledgement": (schedule.parse_acknowledgement, encode.acknowledgement_payload),

@@ -7,12 +7,13 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from .wire import Cursor, Malformed, put_text
+
+if TYPE_CHECKING:  # nodes that only write do without numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
@@ -42,7 +43,7 @@ class Channel:
 
     def scaled(self, integers: NDArray[np.signedinteger[Any]]) -> NDArray[np.float64]:
         """Return values in the channel's unit."""
-        values = (integers + np.int64(self.offset)).astype(np.float64) * self.numerator
+        values = (integers.astype("int64", copy=False) + self.offset).astype("float64") * self.numerator
         # Division by a whole power of ten rounds once: 23001 becomes 230.01 and not 230.01000000000002.
         return values / 10.0**-self.exponent if self.exponent < 0 else values * 10.0**self.exponent
 
