@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Protocol
@@ -19,24 +20,14 @@ import pytest
 
 from microgrid_core.contract import messages
 
+from .suites import build_suite, needs_gtest
+
 HERE = Path(__file__).parent
 TO_FIRMWARE, FROM_FIRMWARE = 0x701, 0x700
 RECEIVER_OVERFLOW, TOO_LONG = 5, 6  # of IsoTpError
 
 
-def build(*arguments: str) -> Path:
-    """Build programs and return the folder they are in."""
-    done = subprocess.run(
-        [HERE / "build.sh", "core", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.strip())
-
-
-needs_gtest = pytest.mark.skipif(
-    not os.environ.get("GTEST_HEADER") and not Path("/usr/include/gtest/gtest.h").exists(),
-    reason="GoogleTest is missing: apt-get install libgtest-dev",
-)
+build = partial(build_suite, "core")
 
 
 @needs_gtest

@@ -88,7 +88,8 @@ struct Fault final {
   static constexpr Message MESSAGE{0x020, 8, 0};
   static constexpr Scale<uint32_t> EVENT_TIME{10, 1, 0, 0, 536870911, false, 0};
 
-  uint16_t fault_code{};  // The number behind the F of the code, see faults.yaml
+  uint16_t fault_code{};  // The number behind the F of the code, see faults.yaml; 0: nothing is wrong, a
+                          // recording was asked for
   EventState event_state{};
   Severity severity{};
   bool time_valid{};  // 0: the node's clock is off by more than 10 ms; use the time of arrival

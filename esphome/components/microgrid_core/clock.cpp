@@ -195,7 +195,9 @@ Verdict DisciplinedClock::take(const Observation &observation, uint64_t now_mono
         this->lead(observation, *settings);
         this->estimator_.doubt(doubt);
       }
-      this->run_.count = 0;
+      // A leader that agrees with itself says nothing about a better source that contradicts it.
+      if (this->run_.source == observation.source && this->run_.reference == observation.reference)
+        this->run_.count = 0;
       this->confirmations_++;
       this->filter(weighed);
     }

@@ -20,4 +20,12 @@ const FaultRow &fault(FaultCode code) {
   return *std::ranges::lower_bound(FAULTS, code, {}, &FaultRow::number);
 }
 
+EventCode fault_text(uint16_t number) {
+  if (number == NO_FAULT) return EventCode{CAPTURE_CODE};
+  if (const FaultRow *row = find_fault(number); row != nullptr) return EventCode{row->code};
+  std::array<char, 8> text{};
+  std::snprintf(text.data(), text.size(), "F%03u", static_cast<unsigned>(number % 1000));
+  return EventCode{std::string_view{text.data()}};
+}
+
 }  // namespace esphome::microgrid

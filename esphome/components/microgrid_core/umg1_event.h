@@ -45,11 +45,11 @@ struct Snapshot {
   std::string_view event_id;
   std::string_view code;
   std::string_view origin;
-  uint64_t trigger_mono_us;
-  int64_t trigger_utc_us;  // 0: unknown
-  uint32_t before_ms;
-  uint32_t after_ms;
-  SnapshotState state;
+  uint64_t trigger_mono_us{};
+  int64_t trigger_utc_us{};  // 0: unknown
+  uint32_t before_ms{};
+  uint32_t after_ms{};
+  SnapshotState state{};
 };
 
 void write_snapshot(ByteWriter &out, const Snapshot &snapshot);

@@ -13,6 +13,7 @@ namespace {
 
 uint32_t acquire(const uint32_t &shared) { return __atomic_load_n(&shared, __ATOMIC_ACQUIRE); }
 void release(uint32_t &shared, uint32_t value) { __atomic_store_n(&shared, value, __ATOMIC_RELEASE); }
+void count(uint32_t &shared) { __atomic_fetch_add(&shared, 1, __ATOMIC_RELAXED); }
 
 }  // namespace
 
@@ -58,17 +59,17 @@ bool Recorder::put(size_t channel, uint64_t mono_us, int32_t value) {
   const Track &track = this->tracks_[channel];
   const State &state = this->groups_[static_cast<size_t>(meaning.group)];
   if (!fits(value, meaning.width)) {
-    this->counters_.out_of_range++;
+    count(this->counters_.out_of_range);
     return false;
   }
   // To the nearest regular time: a timer is late by a little now and then.
   const uint64_t sample = (mono_us + meaning.period_us / 2 - this->start_us_) / meaning.period_us;
   if (mono_us < this->start_us_ || sample < uint64_t{acquire(state.closing)} * track.block) {
-    this->counters_.late++;
+    count(this->counters_.late);
     return false;
   }
   if (sample >= uint64_t{acquire(state.taken)} * track.block + track.capacity) {
-    this->counters_.overrun++;
+    count(this->counters_.overrun);
     return false;
   }
   const auto slot = static_cast<uint32_t>(sample % track.capacity);
@@ -87,6 +88,12 @@ bool Recorder::put(size_t channel, uint64_t mono_us, int32_t value) {
   }
   __atomic_fetch_or(track.valid + slot / 32, 1U << (slot % 32), __ATOMIC_RELEASE);
   return true;
+}
+
+RecorderCounters Recorder::counters() const {
+  return {.out_of_range = acquire(this->counters_.out_of_range),
+          .late = acquire(this->counters_.late),
+          .overrun = acquire(this->counters_.overrun)};
 }
 
 bool Recorder::ready(Group group, uint64_t now_us) const {

@@ -99,7 +99,11 @@ class Recorder final {
   /// single sample came.
   std::span<uint8_t> close(Group group, const ClockReading &clock, std::span<uint8_t> room);
 
-  const RecorderCounters &counters() const { return this->counters_; }
+  /// Time of sample 0 of every channel: the grid that put() rounds to.
+  uint64_t start_us() const { return this->start_us_; }
+
+  /// Anybody.
+  RecorderCounters counters() const;
 
  protected:
   struct State {

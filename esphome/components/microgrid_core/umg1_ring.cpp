@@ -27,7 +27,8 @@ LogResult RingLog::open(const Start &start) {
   this->slots_ = this->slots_.first(std::min(this->slots_.size(), fitting));
   if (this->slots_.size() < MIN_SLOTS || this->config_.node.size() > MAX_NAME_BYTES ||
       this->config_.cluster.size() > MAX_NAME_BYTES || start.schema.size() > MAX_PAYLOAD_BYTES ||
-      start.schema.size() + size_t{2} * BLOCK_BYTES > this->capacity())
+      SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + start.schema.size() + MAX_BOOT_FRAME_BYTES >
+          this->capacity())
     return LogResult::UNUSABLE;
   this->start_ = start;
   if (!this->end_found_) {
@@ -61,7 +62,41 @@ void RingLog::forget_medium() {
   this->lowest_next_ = 0;
   this->progress_ = 0;
   this->dirty_ = false;
+  this->schema_pending_ = false;
+  this->acknowledged_in_.reset();
+  this->not_located_boot_.reset();
+  for (Pin &pin : this->pins_) pin.used = false;
   this->version_++;
+}
+
+void RingLog::recognise(std::optional<Position> last, uint64_t newest) {
+  if (this->boot_pending_) this->began_in_ = newest;
+  if (!this->appended_) return;
+  const uint32_t written = this->appended_->seq;
+  if (last && last->boot_id == this->start_.boot_id &&
+      (!this->durable_ || last->seq >= this->durable_->seq)) {
+    // Numbers behind `last` are on no medium: they are given again, unless some were given up meanwhile.
+    if (this->next_seq_ == written + 1) {
+      this->next_seq_ = last->seq + 1;
+    } else {
+      for (uint32_t seq = last->seq + 1; seq <= written; seq++) this->add_lost({last->boot_id, seq});
+    }
+    this->appended_ = last;
+    this->durable_ = last;
+    return;
+  }
+  const bool some_safe = this->acknowledged_ && this->acknowledged_->boot_id == this->start_.boot_id;
+  for (uint32_t seq = some_safe ? this->acknowledged_->seq + 1 : 0; seq <= written; seq++)
+    this->add_lost({this->start_.boot_id, seq});
+  this->appended_.reset();
+  this->durable_.reset();
+  this->began_in_ = newest;
+}
+
+bool RingLog::give_up(uint32_t frames) {
+  if (this->progress_ > 0 || this->schema_pending_) return false;
+  for (; frames > 0; frames--) this->add_lost({this->start_.boot_id, this->next_seq_++});
+  return true;
 }
 
 bool RingLog::read_slots() {
@@ -69,18 +104,19 @@ bool RingLog::read_slots() {
   for (size_t i = 0; i < this->slots_.size(); i++) {
     Slot &slot = this->slots_[i];
     slot = {};
-    if (!this->device_.read(static_cast<uint32_t>(i) * this->config_.blocks_per_segment, this->cache_)) {
+    if (!this->device_.read(static_cast<uint32_t>(i) * this->config_.blocks_per_segment,
+                            this->cache_.take())) {
       this->counters_.device_errors++;
       continue;
     }
     any = true;
-    const auto header = read_segment_header(this->cache_);
+    const auto header = read_segment_header(this->cache_.bytes());
     if (!header || header->capacity_bytes != this->capacity() || this->slot_of(header->number) != i) continue;
     slot = {.number = header->number,
             .mono_us = header->mono_us,
             .boot_id = header->boot_id,
             .first_seq = Slot::UNKNOWN_SEQ};
-    const auto first = parse_header(Bytes(this->cache_).subspan(SEGMENT_HEADER_BYTES));
+    const auto first = parse_header(Bytes(this->cache_.bytes()).subspan(SEGMENT_HEADER_BYTES));
     if (first && first->boot_id == header->boot_id) slot.first_seq = first->seq;
   }
   return any;
@@ -105,8 +141,8 @@ uint32_t RingLog::last_frame_end(uint64_t number, std::optional<Position> &last)
 }
 
 bool RingLog::is_of_this_node(uint64_t number) {
-  if (!this->device_.read(this->first_block_of(number), this->cache_)) return false;
-  const auto header = read_segment_header(this->cache_);
+  if (!this->device_.read(this->first_block_of(number), this->cache_.take())) return false;
+  const auto header = read_segment_header(this->cache_.bytes());
   return header && header->node == this->config_.node && header->cluster == this->config_.cluster;
 }
 
@@ -117,17 +153,20 @@ LogResult RingLog::find_end() {
   for (const Slot &slot : this->slots_) {
     if (slot.number != Slot::EMPTY && (!newest || slot.number > *newest)) newest = slot.number;
   }
-  if (this->boot_pending_) this->began_in_ = newest.value_or(0);
   this->lowest_next_ = newest ? *newest + 1 : 0;
-  if (!newest || !this->is_of_this_node(*newest)) return LogResult::OK;
-
   std::optional<Position> last;
+  if (!newest || !this->is_of_this_node(*newest)) {
+    this->recognise(last, newest.value_or(0));
+    return LogResult::OK;
+  }
+
   const uint32_t end = this->last_frame_end(*newest, last);
   // A start that wrote no frame leaves an empty segment behind: the end is in the one before.
   for (uint64_t number = *newest; !last && number > 0 && *newest - number < this->slots_.size();) {
     if (this->find_segment(--number) != nullptr) this->last_frame_end(number, last);
   }
   if (last && last->boot_id != this->start_.boot_id) this->previous_ = Position{last->boot_id, last->seq + 1};
+  this->recognise(last, *newest);
   const size_t needed = FRAME_HEADER_BYTES + this->start_.schema.size() + MAX_BOOT_FRAME_BYTES + BLOCK_BYTES;
   if (sector_up(end) + needed > this->capacity()) return LogResult::OK;
   return this->continue_segment(*newest, end);
@@ -142,9 +181,9 @@ LogResult RingLog::continue_segment(uint64_t number, uint32_t end) {
     this->buffer_ = {};  // unreadable: nothing good was found in it
   std::fill(this->buffer_.begin() + this->fill_, this->buffer_.end(), uint8_t{0});
   for (uint32_t block = this->block_ + 1; block < this->config_.blocks_per_segment; block++) {
-    const bool readable = this->device_.read(first_block + block, this->cache_);
-    if ((!readable || this->cache_ != ZEROS) && !this->write_device(first_block + block, ZEROS))
-      return this->failed();
+    const BlockRoom room = this->cache_.take();
+    const bool empty = this->device_.read(first_block + block, room) && std::ranges::equal(room, ZEROS);
+    if (!empty && !this->write_device(first_block + block, ZEROS)) return this->failed();
   }
   this->active_ = number;
   this->active_since_us_ = this->start_.mono_us;
@@ -329,9 +368,8 @@ LogResult RingLog::pass_over_block() {
   if (this->block_ + count >= this->config_.blocks_per_segment) return this->give_up_segment();
   const uint32_t base = this->first_block_of(this->active_);
   for (uint32_t i = 0; i + 1 < count; i++) {
-    this->scan_.forget_cache();
-    if (!this->device_.read(base + first + i, this->cache_) ||
-        !this->write_device(base + this->block_ + 1 + i, this->cache_))
+    const BlockRoom room = this->cache_.take();
+    if (!this->device_.read(base + first + i, room) || !this->write_device(base + this->block_ + 1 + i, room))
       return this->failed();
   }
   if (!this->write_device(base + this->block_ + count, this->buffer_)) return this->failed();
@@ -429,8 +467,10 @@ LogResult RingLog::prepare_slot(uint64_t number, uint32_t blocks) {
   return LogResult::OK;
 }
 
-LogResult RingLog::prepare(uint32_t blocks) {
-  if (this->active_ == Slot::EMPTY || this->end() < this->capacity() / 2) return LogResult::OK;
+LogResult RingLog::prepare(uint32_t blocks, uint64_t mono_us) {
+  if (this->active_ == Slot::EMPTY ||
+      (this->end() < this->capacity() / 2 && mono_us < this->active_since_us_ + this->config_.segment_us / 2))
+    return LogResult::OK;
   if (this->preparing_ != Slot::EMPTY && this->prepared_blocks_ == this->config_.blocks_per_segment)
     return LogResult::OK;
   const auto number = this->next_number();
@@ -502,13 +542,7 @@ bool RingLog::pin(uint32_t id, uint64_t from_us, uint64_t to_us) {
   const auto free =
       std::find_if(this->pins_.begin(), this->pins_.end(), [](const Pin &pin) { return !pin.used; });
   if (free == this->pins_.end() || this->active_ == Slot::EMPTY) return false;
-  // From the last segment that was begun early enough; of an earlier boot, the one in which this boot began.
-  uint64_t first = this->began_in_;
-  for (const Slot &slot : this->slots_) {
-    if (slot.number != Slot::EMPTY && slot.number > first && slot.boot_id == this->start_.boot_id &&
-        slot.mono_us + FRAME_DELAY_US <= from_us)
-      first = slot.number;
-  }
+  const uint64_t first = std::max(this->began_in_, this->segment_before(this->start_.boot_id, from_us));
   *free = {.id = id,
            .boot_id = this->start_.boot_id,
            .from_us = from_us,
@@ -554,6 +588,23 @@ std::optional<uint64_t> RingLog::segment_from(uint64_t number) const {
   return found;
 }
 
+std::optional<uint64_t> RingLog::newest_segment() const {
+  return this->active_ == Slot::EMPTY ? std::nullopt : std::optional{this->active_};
+}
+
+uint64_t RingLog::segment_before(uint32_t boot_id, uint64_t mono_us) const {
+  // The boot may have begun inside the segment before the first one that it began.
+  std::optional<uint64_t> begun, first_of_boot;
+  for (const Slot &slot : this->slots_) {
+    if (slot.number == Slot::EMPTY || slot.boot_id != boot_id) continue;
+    first_of_boot = std::min(first_of_boot.value_or(slot.number), slot.number);
+    if (slot.mono_us + FRAME_DELAY_US <= mono_us) begun = std::max(begun.value_or(slot.number), slot.number);
+  }
+  if (begun) return *begun;
+  if (first_of_boot) return *first_of_boot > 0 ? *first_of_boot - 1 : 0;
+  return boot_id == this->start_.boot_id ? this->began_in_ : 0;
+}
+
 uint32_t RingLog::first_block_of(uint64_t number) const {
   return static_cast<uint32_t>(this->slot_of(number)) * this->config_.blocks_per_segment;
 }
@@ -584,7 +635,15 @@ std::optional<uint64_t> RingLog::locate(Position position) {
   }
   // A boot that began and ended inside one segment stands in no header.
   if (this->not_located_boot_ == position.boot_id) return std::nullopt;
-  for (auto number = this->segment_from(0); number; number = this->segment_from(*number + 1)) {
+  // It is most likely one of the last.
+  const auto newest_below = [this](uint64_t limit) {
+    std::optional<uint64_t> found;
+    for (const Slot &slot : this->slots_) {
+      if (slot.number < limit) found = std::max(found.value_or(slot.number), slot.number);
+    }
+    return found;
+  };
+  for (auto number = newest_below(Slot::EMPTY); number; number = newest_below(*number)) {
     this->scan_.open(this->first_block_of(*number), SEGMENT_HEADER_BYTES, this->readable_bytes(*number));
     for (SegmentScan::Step step = this->scan_.next(); step != SegmentScan::Step::END;
          step = this->scan_.next()) {

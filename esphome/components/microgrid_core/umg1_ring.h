@@ -87,15 +87,27 @@ class RingLog final {
   static constexpr size_t MIN_SLOTS = 3;
   static constexpr size_t MAX_PINS = 8;
 
-  RingLog(BlockDevice &device, const RingConfig &config, std::span<Slot> slots, PinKeeper *keeper = nullptr)
-      : device_(device), config_(config), slots_(slots), keeper_(keeper), scan_(device, this->cache_) {}
+  /// `cache` is used during calls only.
+  RingLog(BlockDevice &device, const RingConfig &config, std::span<Slot> slots, SharedBlock &cache,
+          PinKeeper *keeper = nullptr)
+      : device_(device),
+        config_(config),
+        slots_(slots),
+        keeper_(keeper),
+        cache_(cache),
+        scan_(device, cache) {}
 
   /// Finds the end of the log and writes the schema and boot frames of this start. On DEVICE call it again.
   LogResult open(const Start &start);
 
   /// The medium was changed: open() looks for the end of the log anew and goes on with the sequence of this
-  /// boot.
+  /// boot. When it is not the one on which the durable frames of this boot are, they are lost, but for the
+  /// acknowledged ones. Pins are gone.
   void forget_medium();
+
+  /// So many frames will never come: their numbers are left out, and reported by take_lost(). False while a
+  /// frame is half written.
+  bool give_up(uint32_t frames);
 
   /// Gives the frame its place (boot id, seq, CRC) and writes it, as far as whole blocks are concerned.
   LogResult append(std::span<uint8_t> frame);
@@ -104,8 +116,8 @@ class RingLog final {
   LogResult sync();
 
   /// In idle time: fills up to `blocks` blocks of the next slot with zeros, once the current segment is half
-  /// full.
-  LogResult prepare(uint32_t blocks);
+  /// full or, by `mono_us`, half of its time is over.
+  LogResult prepare(uint32_t blocks, uint64_t mono_us = 0);
 
   /// The last frame that survives a power cut, as all before it do but those of take_lost().
   std::optional<Position> durable() const { return this->durable_; }
@@ -134,6 +146,11 @@ class RingLog final {
   /// ring.
   std::optional<uint64_t> locate(Position position);
   uint32_t first_block_of(uint64_t number) const;
+  /// The segment being written, and the one of the acknowledged frame.
+  std::optional<uint64_t> newest_segment() const;
+  std::optional<uint64_t> acknowledged_segment() const { return this->acknowledged_in_; }
+  /// The last segment whose begin lies before all frames with something at or after a time of a boot.
+  uint64_t segment_before(uint32_t boot_id, uint64_t mono_us) const;
   /// Up to where a segment can be read: the end of its durable frames.
   uint32_t readable_bytes(uint64_t number) const;
   /// Rises whenever the medium changes.
@@ -160,6 +177,8 @@ class RingLog final {
   uint32_t last_frame_end(uint64_t number, std::optional<Position> &last);
   bool is_of_this_node(uint64_t number);
   LogResult continue_segment(uint64_t number, uint32_t end);
+  /// The medium holds the log up to `last`: are the frames of this boot among it?
+  void recognise(std::optional<Position> last, uint64_t newest);
 
   LogResult new_segment(uint64_t mono_us, int64_t utc_us);
   LogResult prepare_slot(uint64_t number, uint32_t blocks);
@@ -225,7 +244,7 @@ class RingLog final {
   RingCounters counters_{};
   uint32_t version_{0};
 
-  alignas(4) std::array<uint8_t, BLOCK_BYTES> cache_{};
+  SharedBlock &cache_;
   SegmentScan scan_;
 };
 

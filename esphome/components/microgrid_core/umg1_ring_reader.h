@@ -14,7 +14,7 @@ class RingReader final {
   };
 
   /// `room` takes one frame; longer ones are passed over and counted.
-  RingReader(RingLog &log, BlockRoom cache, std::span<uint8_t> room)
+  RingReader(RingLog &log, SharedBlock &cache, std::span<uint8_t> room)
       : log_(log), scan_(log.device(), cache), room_(room) {
     this->seek_segment(0);
   }
@@ -28,6 +28,8 @@ class RingReader final {
   /// The next frame; it stays valid until the next call.
   Step next(Frame &frame);
   void skip() { this->scan_.skip(); }
+  /// After a FRAME: the next call gives it once more.
+  void again() { this->scan_.again(); }
 
   /// Segment of the last frame.
   uint64_t segment() const { return this->segment_; }

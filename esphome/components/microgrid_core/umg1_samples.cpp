@@ -131,19 +131,19 @@ class Costs {
  public:
   void add(uint8_t predictor, uint64_t residual) {
     this->all_bits_[predictor] |= residual;
-    for (size_t k = 0; k < PACKED && residual != 0; k++, residual >>= 1)
+    for (size_t k = 0; k < FIXED_WIDTH && residual != 0; k++, residual >>= 1)
       this->quotients_[predictor][k] += residual;
   }
 
   /// The shortest; of equals the one with the lowest predictor, then the lowest k.
   Coding best(uint64_t residuals) const {
     Coding best{.predictor = 0,
-                .k = PACKED,
+                .k = FIXED_WIDTH,
                 .width = 0,
                 .unary_bits = 0,
                 .bytes = std::numeric_limits<size_t>::max()};
     for (uint8_t predictor = 0; predictor < PREDICTORS; predictor++) {
-      for (uint8_t k = 0; k < PACKED; k++) {
+      for (uint8_t k = 0; k < FIXED_WIDTH; k++) {
         const uint64_t unary_bits = this->quotients_[predictor][k] + residuals;
         const size_t unary_bytes = bytes_for(unary_bits);
         const size_t bytes = 2 + unary_bytes + bytes_for(residuals * k);
@@ -151,13 +151,13 @@ class Costs {
       }
       const auto width = static_cast<uint8_t>(std::bit_width(this->all_bits_[predictor]));
       const size_t bytes = 1 + bytes_for(residuals * width);
-      if (bytes < best.bytes) best = {predictor, PACKED, width, 0, bytes};
+      if (bytes < best.bytes) best = {predictor, FIXED_WIDTH, width, 0, bytes};
     }
     return best;
   }
 
  protected:
-  std::array<std::array<uint64_t, PACKED>, PREDICTORS> quotients_{};
+  std::array<std::array<uint64_t, FIXED_WIDTH>, PREDICTORS> quotients_{};
   std::array<uint64_t, PREDICTORS> all_bits_{};
 };
 
@@ -172,12 +172,12 @@ void for_each_after_first(const SampleView &samples, uint32_t first, F &&with) {
 void write_streams(ByteWriter &out, const Coding &coding, uint64_t residuals, const SampleView &samples,
                    uint32_t first) {
   const size_t unary_bytes = bytes_for(coding.unary_bits);
-  if (coding.k == PACKED) {
+  if (coding.k == FIXED_WIDTH) {
     out.u8(coding.width);
   } else {
     out.u16(static_cast<uint16_t>(unary_bytes));
   }
-  const unsigned low_bits = coding.k == PACKED ? coding.width : coding.k;
+  const unsigned low_bits = coding.k == FIXED_WIDTH ? coding.width : coding.k;
   const size_t rest_bytes = bytes_for(residuals * low_bits);
   uint8_t *to = out.take(unary_bytes + rest_bytes);
   if (to == nullptr) return;
@@ -187,7 +187,7 @@ void write_streams(ByteWriter &out, const Coding &coding, uint64_t residuals, co
   for_each_after_first(samples, first, [&](int32_t sample) {
     const uint64_t residual = zigzag(sample - history.predict(coding.predictor));
     history.add(sample);
-    if (coding.k != PACKED) unary.put_unary(residual >> low_bits);
+    if (coding.k != FIXED_WIDTH) unary.put_unary(residual >> low_bits);
     rest.put(residual, low_bits);
   });
   // Two passes that saw different samples would be a bug of whoever writes them meanwhile: no block, rather
@@ -230,7 +230,7 @@ uint16_t write_block(ByteWriter &out, uint8_t id, const SampleView &samples, boo
     if (samples.present(i) && present++ == 0) first = i;
   }
 
-  Coding coding{.predictor = 0, .k = PACKED, .width = 0, .unary_bits = 0, .bytes = 0};
+  Coding coding{.predictor = 0, .k = FIXED_WIDTH, .width = 0, .unary_bits = 0, .bytes = 0};
   const uint64_t residuals = present == 0 ? 0 : present - 1U;
   if (residuals > 0) {
     Costs costs;
@@ -306,7 +306,7 @@ std::optional<Block> read_block(ByteReader &in, const Schema &schema, uint32_t s
   if (block.present > 1) {
     const uint64_t residuals = block.present - 1U;
     unsigned low_bits = block.k;
-    if (block.k == PACKED) {
+    if (block.k == FIXED_WIDTH) {
       block.width = in.u8();
       low_bits = block.width;
       if (block.width > MAX_PACKED_WIDTH) return std::nullopt;
@@ -314,7 +314,7 @@ std::optional<Block> read_block(ByteReader &in, const Schema &schema, uint32_t s
       block.unary = in.bytes(in.u16());
     }
     block.rest = in.bytes(bytes_for(residuals * low_bits));
-  } else if (block.k != PACKED) {
+  } else if (block.k != FIXED_WIDTH) {
     return std::nullopt;
   }
   if (!in.ok()) return std::nullopt;
@@ -331,7 +331,7 @@ bool decode_block(const Block &block, std::span<int32_t> values) {
   History history(block.first);
   for (size_t i = 1; i < block.present; i++) {
     uint64_t residual = 0;
-    if (block.k == PACKED) {
+    if (block.k == FIXED_WIDTH) {
       residual = rest.take(block.width);
     } else {
       const auto quotient = unary.take_unary();

@@ -13,7 +13,7 @@
 namespace esphome::microgrid {
 
 constexpr uint8_t PREDICTORS = 4;
-constexpr uint8_t PACKED = 15;  // the value of k that stands for fixed-width residuals
+constexpr uint8_t FIXED_WIDTH = 15;  // the value of k that stands for fixed-width residuals
 constexpr uint8_t MAX_PACKED_WIDTH = 40;
 
 /// `count` samples of one channel inside a ring of `capacity`, with one validity bit per slot of the ring.
@@ -45,7 +45,7 @@ struct Block {
   uint8_t id;
   uint8_t predictor;
   uint8_t k;
-  uint8_t width;         // bits of a residual, only for PACKED
+  uint8_t width;         // bits of a residual, only for FIXED_WIDTH
   uint8_t sample_bytes;  // width of the channel
   uint16_t count;
   uint16_t present;

@@ -73,15 +73,16 @@ void SegmentScan::open(uint32_t first_block, uint32_t from, uint32_t limit) {
 
 Bytes SegmentScan::rest_of_block(uint32_t offset) {
   const uint32_t block = this->first_block_ + offset / BLOCK_BYTES;
-  for (int attempt = 0; this->cached_ != block; attempt++) {
+  for (int attempt = 0; this->cached_ != block || this->content_ != this->cache_.content(); attempt++) {
     this->cached_ = NOTHING;
     if (attempt == ATTEMPTS) {
       this->unreadable_ = block;
       return {};
     }
-    if (this->device_.read(block, this->cache_)) this->cached_ = block;
+    if (this->device_.read(block, this->cache_.take())) this->cached_ = block;
+    this->content_ = this->cache_.content();
   }
-  return Bytes(this->cache_).subspan(offset % BLOCK_BYTES);
+  return Bytes(this->cache_.bytes()).subspan(offset % BLOCK_BYTES);
 }
 
 bool SegmentScan::copy(uint32_t offset, std::span<uint8_t> to) {

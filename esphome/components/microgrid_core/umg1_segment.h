@@ -42,12 +42,32 @@ void write_segment_header(const SegmentHeader &header, std::span<uint8_t, SEGMEN
 /// Texts point into `from`.
 std::optional<SegmentHeader> read_segment_header(Bytes from);
 
+/// A block of memory that several users of one task have in turn, each during a call. Who comes back sees
+/// whether somebody else had it in between, and reads again what was in it.
+class SharedBlock final {
+ public:
+  explicit SharedBlock(BlockRoom room) : room_(room) {}
+
+  /// For a new content.
+  BlockRoom take() {
+    this->content_++;
+    return this->room_;
+  }
+  BlockBytes bytes() const { return this->room_; }
+  /// Changes with every take().
+  uint32_t content() const { return this->content_; }
+
+ protected:
+  BlockRoom room_;
+  uint32_t content_{0};
+};
+
 /// Finds the good frames of a stretch of blocks, one after the other.
 class SegmentScan final {
  public:
   enum class Step : uint8_t { FRAME, END, UNREADABLE };
 
-  SegmentScan(BlockDevice &device, BlockRoom cache) : device_(device), cache_(cache) {}
+  SegmentScan(BlockDevice &device, SharedBlock &cache) : device_(device), cache_(cache) {}
 
   /// Offsets in bytes from the start of `first_block`.
   void open(uint32_t first_block, uint32_t from, uint32_t limit);
@@ -58,6 +78,8 @@ class SegmentScan final {
   /// On UNREADABLE the same place is tried again by the next call, unless skip() is called before.
   Step next();
   void skip();
+  /// The frame found last is found once more by the next call.
+  void again() { this->at_ = this->offset_; }
 
   /// Of the frame found last.
   const FrameHeader &header() const { return this->header_; }
@@ -74,8 +96,9 @@ class SegmentScan final {
   std::optional<uint32_t> crc_of(uint32_t offset, const FrameHeader &header, Bytes header_bytes);
 
   BlockDevice &device_;
-  BlockRoom cache_;
+  SharedBlock &cache_;
   uint32_t cached_{NOTHING};
+  uint32_t content_{0};  // of the cache, when it was read
   uint32_t unreadable_{NOTHING};
   uint32_t first_block_{0};
   uint32_t at_{0};

@@ -230,6 +230,31 @@ TEST(ClockAccuracy, network) {
   }
 }
 
+/// The first minute after a start, asked as TimeClient does: four times in 6 s, then every 10 s.
+TEST(ClockAccuracy, network_at_the_start) {
+  constexpr uint32_t STARTS = 500;
+  Errors errors;
+  uint32_t valid_soon = 0;
+  for (uint32_t seed = 0; seed < STARTS; seed++) {
+    const Oscillator oscillator(seed, 70);
+    Node node(NETWORK_ONLY, oscillator);
+    Dice dice(2000 + seed);
+    for (uint32_t s = 1; s < 60; s++) {
+      if (s == 1 || s == 3 || s == 5 || s % 10 == 7) {
+        const double there_s = network_delay_s(dice);
+        node.ask_server(s, there_s, network_delay_s(dice));
+      }
+      if (s == 8 && node.valid(8.0)) valid_soon++;
+      for (const double part : {0.25, 0.95})
+        if (node.valid(s + part)) errors.add(node, s + part);
+    }
+  }
+  errors.print("network, the first minute");
+  EXPECT_GE(valid_soon, STARTS * 95 / 100);
+  EXPECT_LE(errors.all.back(), 10'000);
+  EXPECT_LE(errors.dishonest(), 0.02);
+}
+
 /// Gateway over Wi-Fi, two houses on its bus: what counts is how far the houses are from each other.
 TEST(ClockAccuracy, chain_from_network_to_houses) {
   Errors gateway_errors;

@@ -1,10 +1,8 @@
-// libFuzzer target: arbitrary frames and delays to both sides of ISO-TP and to the chunks above it. A byte
-// says how many bytes the next frame has and how much time goes by; a receiver may never hold more than its
-// room.
+// libFuzzer target: arbitrary frames and delays to both sides of ISO-TP. A byte says how many bytes the next
+// frame has and how much time goes by; a receiver may never hold more than its room.
 #include <vector>
 
 #include "esphome/components/microgrid_can/isotp.h"
-#include "esphome/components/microgrid_can/isotp_bulk.h"
 
 using namespace esphome::microgrid;
 
@@ -23,8 +21,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const IsoTpSettings settings{.pad = (in.u8() & 1) != 0, .block_size = in.u8(), .st_min = in.u8()};
   IsoTpReceiver receiver(room, settings);
   IsoTpSender sender(settings);
-  BulkReceiver bulk;
-  bulk.start(1, 100);
   uint64_t now_us = 0;
   sender.start(message, now_us);
   while (in.left() > 0) {
@@ -39,19 +35,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (receiver.due(now_us) != nullptr && (next & 0x10) == 0) receiver.sent(now_us);
     check(receiver.message().size() <= room.size() && sender.bytes_sent() <= message.size());
-    if (receiver.state() == IsoTpState::DONE) {
-      if (const auto piece = bulk.take(receiver.message())) {
-        check(uint64_t{piece->offset} + piece->data.size() <= bulk.object().bytes);
-        bulk.stored();
-      }
-      if (const auto request = read_bulk_request(receiver.message())) {
-        BulkSender source;
-        if (source.start({.object = request->object, .bytes = 1000, .crc = 0}, *request, 512)) {
-          std::vector<uint8_t> chunk(512);
-          for (int i = 0; i < 3 && source.piece(); i++, source.next()) check(!source.seal(chunk).empty());
-        }
-      }
-    }
     if (next == 0xFF) receiver.abort();
     if (sender.state() != IsoTpState::BUSY) sender.start(message, now_us);
   }

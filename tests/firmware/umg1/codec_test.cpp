@@ -74,7 +74,7 @@ TEST(Block, BytesWorkedOutByHand) {
   // Residuals 1 (predictor 0) or 1, 0, 0, … (predictor 3): both take 4 bytes; of equals the lowest predictor
   // is written.
   const Written ramp = round_trip({5, 6, 7, 8, 9, 10, 11, 12, 13, 14});
-  EXPECT_EQ(ramp.bytes, (std::vector<uint8_t>{7, PACKED, 10, 2, 0b10101010, 0b10101010, 0b10000000}));
+  EXPECT_EQ(ramp.bytes, (std::vector<uint8_t>{7, FIXED_WIDTH, 10, 2, 0b10101010, 0b10101010, 0b10000000}));
 
   // Predictor 0, k = 2: u = 4 5 6 7 0 40 4 3; u >> 2 = 1 1 1 1 0 10 1 0 in unary, then the low bits 00 01 10
   // 11 00 00 00 11.
@@ -85,17 +85,17 @@ TEST(Block, BytesWorkedOutByHand) {
 
 TEST(Block, OneSampleHasNoResiduals) {
   const Written block = round_trip({42});
-  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, 0x80 | PACKED, 1, 0, 84}));
+  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, 0x80 | FIXED_WIDTH, 1, 0, 84}));
 }
 
 TEST(Block, NoSampleAtAll) {
   const Written block = round_trip({std::nullopt, std::nullopt});
-  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, 0xC0 | PACKED, 2, 0, 0}));
+  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, 0xC0 | FIXED_WIDTH, 2, 0, 0}));
 }
 
 TEST(Block, ConstantSamplesArePackedInNoBits) {
   const Written block = round_trip(Values(10, -3));
-  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, PACKED, 5, 0}));
+  EXPECT_EQ(block.bytes, (std::vector<uint8_t>{7, FIXED_WIDTH, 5, 0}));
 }
 
 TEST(Block, EveryPredictorWins) {
@@ -213,10 +213,10 @@ std::optional<Values> read_as(std::vector<uint8_t> bytes, uint8_t width) {
 }
 
 TEST(Block, ValuesBeyondTheWidthOfTheChannelAreRefused) {
-  const std::vector<uint8_t> first = {7, 0x80 | PACKED, 1, 0, 0x80, 0x02};  // 128
+  const std::vector<uint8_t> first = {7, 0x80 | FIXED_WIDTH, 1, 0, 0x80, 0x02};  // 128
   EXPECT_FALSE(read_as(first, 1));
   EXPECT_EQ(read_as(first, 2), (Values{128}));
-  const std::vector<uint8_t> second = {7, 0x80 | PACKED, 2, 0, 0xFE, 0x01, 2, 0b10000000};  // 127, 128
+  const std::vector<uint8_t> second = {7, 0x80 | FIXED_WIDTH, 2, 0, 0xFE, 0x01, 2, 0b10000000};  // 127, 128
   EXPECT_FALSE(read_as(second, 1));
   EXPECT_EQ(read_as(second, 2), (Values{127, 128}));
 }

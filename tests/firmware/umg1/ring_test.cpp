@@ -22,7 +22,7 @@ class Node {
        std::string_view name = "house_1")
       : schema_(schema_payload({.node = "n", .cluster = "", .channels = std::span(HOUSE_CHANNELS).first(5)})),
         slots_(slots),
-        log(device, {.node = name, .cluster = "east", .blocks_per_segment = BLOCKS}, slots_, keeper),
+        log(device, {.node = name, .cluster = "east", .blocks_per_segment = BLOCKS}, slots_, cache, keeper),
         boot_(boot_id) {}
 
   LogResult open() {
@@ -43,7 +43,7 @@ class Node {
   }
 
   Log read(std::optional<Position> after = {}) {
-    RingReader reader(this->log, this->cache_, this->room_);
+    RingReader reader(this->log, this->cache, this->room_);
     if (after) this->found = reader.seek_after(*after);
     Log result;
     Frame frame{};
@@ -60,10 +60,11 @@ class Node {
  private:
   std::vector<uint8_t> schema_;
   std::vector<Slot> slots_;
-  std::array<uint8_t, BLOCK_BYTES> cache_{};
+  std::array<uint8_t, BLOCK_BYTES> block_{};
   std::vector<uint8_t> room_ = std::vector<uint8_t>(FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES);
 
  public:
+  SharedBlock cache{this->block_};  // of log and readers
   RingLog log;
   Log written;
   bool found{false};
@@ -186,9 +187,8 @@ TEST(Ring, AReaderFollowsTheWriter) {
   CardDevice card(4 * BLOCKS);
   Node node(card, 1, 4);
   ASSERT_EQ(node.open(), LogResult::OK);
-  std::array<uint8_t, BLOCK_BYTES> cache{};
   std::vector<uint8_t> room(3000);
-  RingReader reader(node.log, cache, room);
+  RingReader reader(node.log, node.cache, room);
   Frame frame{};
   uint32_t expected = 0;
   for (int i = 0; i < 500; i++) {
@@ -433,9 +433,8 @@ TEST(Ring, PinnedSegmentsAreNotOverwritten) {
     std::vector<Kind> kinds;
     std::vector<uint64_t> times;
   } sink;
-  std::array<uint8_t, BLOCK_BYTES> cache{};
   std::vector<uint8_t> room(3000);
-  RingReader reader(node.log, cache, room);
+  RingReader reader(node.log, node.cache, room);
   ASSERT_TRUE(copy_pinned(reader, *pin, sink));
   EXPECT_EQ(sink.kinds[0], Kind::SCHEMA);
   EXPECT_EQ(std::vector(sink.times.begin() + 1, sink.times.end()),
@@ -538,9 +537,8 @@ TEST(Ring, UnreadableBlocksAreReportedAndCanBeSkipped) {
   for (int i = 0; i < 60; i++) ASSERT_EQ(node.append(800), LogResult::OK);
   ASSERT_EQ(node.log.sync(), LogResult::OK);
   card.unreadable = {3};
-  std::array<uint8_t, BLOCK_BYTES> cache{};
   std::vector<uint8_t> room(3000);
-  RingReader reader(node.log, cache, room);
+  RingReader reader(node.log, node.cache, room);
   Frame frame{};
   size_t frames = 0, skips = 0;
   for (RingReader::Step step = reader.next(frame); step != RingReader::Step::END && skips < 10;

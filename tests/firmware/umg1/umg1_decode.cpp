@@ -77,7 +77,7 @@ std::string of_clock(const ClockRecord &clock) {
                                   field("source", clock.source) + field("state", clock.state));
 }
 
-const std::string MALFORMED = ", \"malformed\": true";
+constexpr const char *MALFORMED = ", \"malformed\": true";
 
 std::optional<std::string> of_samples(const Frame &frame, const Schema *schema) {
   auto samples = open_samples(frame);

@@ -53,12 +53,13 @@ void use_as_medium(Bytes data) {
   CardDevice card(3 * BLOCKS);
   std::copy_n(data.begin(), std::min(data.size(), card.content().size()), card.content().begin());
   std::array<Slot, 3> slots{};
-  RingLog log(card, {.node = "n", .cluster = "", .blocks_per_segment = BLOCKS}, slots);
+  std::array<uint8_t, BLOCK_BYTES> block{};
+  SharedBlock cache(block);
+  RingLog log(card, {.node = "n", .cluster = "", .blocks_per_segment = BLOCKS}, slots, cache);
   if (log.open({.boot_id = 1, .mono_us = 0, .schema = schema, .schema_hash = crc32(schema)}) != LogResult::OK)
     __builtin_trap();
   std::vector<uint8_t> frame = numbered_frame(1, 3000);
   if (log.append(frame) != LogResult::OK || log.sync() != LogResult::OK) __builtin_trap();
-  std::array<uint8_t, BLOCK_BYTES> cache{};
   std::vector<uint8_t> room(FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES);
   RingReader reader(log, cache, room);
   Frame found{};

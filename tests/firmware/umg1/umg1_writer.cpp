@@ -21,7 +21,8 @@ namespace {
 constexpr uint32_t BLOCKS = 16;
 
 int read_ring(FileDevice &device, uint32_t slots) {
-  std::array<uint8_t, BLOCK_BYTES> cache{};
+  std::array<uint8_t, BLOCK_BYTES> block{};
+  SharedBlock cache(block);
   SegmentScan scan(device, cache);
   for (uint32_t slot = 0; slot < slots; slot++) {
     scan.open(slot * BLOCKS, 0, BLOCKS * BLOCK_BYTES);
@@ -44,7 +45,10 @@ int read_ring(FileDevice &device, uint32_t slots) {
 int write_ring(FileDevice &device, uint32_t slots, uint64_t frames) {
   const std::vector<uint8_t> schema = schema_payload(HOUSE);
   std::vector<Slot> table(slots);
-  RingLog log(device, {.node = HOUSE.node, .cluster = HOUSE.cluster, .blocks_per_segment = BLOCKS}, table);
+  std::array<uint8_t, BLOCK_BYTES> block{};
+  SharedBlock cache(block);
+  RingLog log(device, {.node = HOUSE.node, .cluster = HOUSE.cluster, .blocks_per_segment = BLOCKS}, table,
+              cache);
   std::random_device entropy;
   const uint32_t boot_id = entropy();
   std::mt19937 random(boot_id);

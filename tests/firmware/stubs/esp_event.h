@@ -1,0 +1,5 @@
+// Declarations for syntax checks on a PC, by the API reference of ESP-IDF 5.5. Nothing is defined, nothing
+// can be linked.
+#pragma once
+#include <stdint.h>
+typedef const char *esp_event_base_t;

@@ -1,0 +1,8 @@
+// Declarations for syntax checks on a PC, by the API reference of ESP-IDF 5.5. Nothing is defined, nothing
+// can be linked.
+#pragma once
+#include "FreeRTOS.h"
+typedef void *RingbufHandle_t;
+struct StaticRingbuffer_t {
+  char opaque[128];
+};
