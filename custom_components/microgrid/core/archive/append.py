@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..codec.umg1.frame import Frame, Scan
+from ..codec.umg1.frame import Frame, Kind, Scan
 from .errors import refused
 from .index import Index, ensure_node
 from .ingest import Ingest, Placed, Received, load_spans
+from .ranges import RangeSet
 from .store import LogFiles, ShortFile, check_node, day_of
 
 _BATCH_BYTES = 4 << 20  # written and entered together: bounds memory and the time of one transaction
@@ -24,6 +25,15 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Frames of a node that were lost before they came here, first and last included."""
+
+    boot_id: int
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """What became of frames."""
 
@@ -33,6 +43,12 @@ class Appended:
     duplicates: int
     refused: tuple[str, ...]
     """Why bytes were not taken."""
+    gaps: tuple[Gap, ...] = ()
+    """What the node no longer had; of frames that came in the order of its log."""
+    events: tuple[Frame, ...] = ()
+    """Events among what was stored now."""
+    newest_us: int = 0
+    """Newest UTC in the heads of the frames that came, new or not; 0 when none knew it."""
 
 
 class Appender:
@@ -44,24 +60,35 @@ class Appender:
         self.files = files
         self.segment_bytes = segment_bytes
 
-    def append(self, node: str, frames: Iterable[bytes | Frame], now_us: int) -> Appended:
+    def append(
+        self, node: str, frames: Iterable[bytes | Frame], now_us: int, *, in_order: bool = False
+    ) -> Appended:
         """Store what is new; it is durable on return.
 
-        Raises ArchiveFull or ArchiveUnavailable when the medium refuses; what was stored before that stays
-        stored, and sending everything again is harmless.
+        With `in_order` the node has promised to send its log from what was acknowledged on, in order:
+        whatever is missing before the last frame is lost. Raises ArchiveFull or ArchiveUnavailable when the
+        medium refuses; what was stored before that stays stored, and sending everything again is harmless.
         """
         check_node(node)
         stored = duplicates = 0
         reasons: list[str] = []
         last: Frame | None = None
+        ends: dict[int, int] = {}
+        events: list[Frame] = []
+        newest_us = 0
         for batch in _batches(frames, reasons):
-            new, again = self._batch(node, batch, now_us)
-            stored += new
-            duplicates += again
+            new = self._batch(node, batch, now_us)
+            stored += len(new)
+            duplicates += len(batch) - len(new)
+            events += (frame for frame in new if frame.kind == Kind.EVENT)
+            newest_us = max(newest_us, *(frame.utc_us for frame in batch))
             last = batch[-1]
+            for frame in batch:
+                ends[frame.boot_id] = max(frame.seq, ends.get(frame.boot_id, 0))
+        gaps = self._declare_gaps(node, ends) if in_order and ends else ()
         with self.index.read() as connection:
             position = acknowledged(connection, node, None if last is None else last.boot_id)
-        return Appended(position, stored, duplicates, tuple(reasons))
+        return Appended(position, stored, duplicates, tuple(reasons), gaps, tuple(events), newest_us)
 
     def declare_lost(self, node: str, boot_id: int, first: int, last: int) -> Position | None:
         """Remember durably that a node no longer has `first` … `last`; return what is acknowledged then."""
@@ -74,7 +101,28 @@ class Appender:
             received.save()
             return acknowledged(connection, node, boot_id)
 
-    def _batch(self, node: str, batch: list[Frame], now_us: int) -> tuple[int, int]:
+    def _declare_gaps(self, node: str, ends: Mapping[int, int]) -> tuple[Gap, ...]:
+        """Declare lost what is missing before the given ends, and of the boots before them."""
+        found: list[Gap] = []
+        with self.index.write() as connection:
+            key = ensure_node(connection, node)
+            received = Received(connection, key)
+            wanted = dict(ends)
+            for boot_id in ends:
+                wanted |= _ends_before(connection, key, boot_id, wanted)
+            for boot_id, end in wanted.items():
+                held, lost = received.of(boot_id)
+                known = RangeSet((*held.ranges(), *lost.ranges()))
+                for first, last in known.holes(end):
+                    if first <= end:
+                        lost.add(first, min(last, end))
+                        found.append(Gap(boot_id, first, min(last, end)))
+            if found:
+                received.save()
+        return tuple(found)
+
+    def _batch(self, node: str, batch: list[Frame], now_us: int) -> list[Frame]:
+        """Store what is new of a batch, and return it."""
         with self.index.write() as connection:
             key = ensure_node(connection, node)
             received = Received(connection, key)
@@ -87,7 +135,7 @@ class Appender:
             if fresh:
                 self._store(connection, key, node, fresh, now_us)
                 received.save()
-        return len(fresh), len(batch) - len(fresh)
+        return fresh
 
     def _store(
         self, connection: sqlite3.Connection, key: int, node: str, frames: list[Frame], now_us: int
@@ -146,6 +194,25 @@ class Appender:
             "AND (substr(name, 1, 10) <> ?2 OR (size > 0 AND size + ?3 > ?4))",
             (node, day_of(now_us), size, self.segment_bytes),
         )
+
+
+def _ends_before(
+    connection: sqlite3.Connection, node: int, boot_id: int, known: Mapping[int, int]
+) -> dict[int, int]:
+    """Return the last numbers of the boots before one, as far as something of them is here."""
+    ends: dict[int, int] = {}
+    while True:
+        row = connection.execute(
+            "SELECT earlier.boot_id, earlier.next_seq FROM boot JOIN boot AS earlier "
+            "ON earlier.node = boot.node AND earlier.boot_id = boot.previous "
+            "WHERE boot.node = ? AND boot.boot_id = ? AND earlier.next_seq > 0 "
+            "AND EXISTS (SELECT 1 FROM span WHERE span.boot = earlier.id)",
+            (node, boot_id),
+        ).fetchone()
+        if row is None or row[0] in known or row[0] in ends:
+            return ends
+        boot_id = row[0]
+        ends[boot_id] = row[1] - 1
 
 
 def acknowledged(connection: sqlite3.Connection, node: str, boot_id: int | None = None) -> Position | None:

@@ -21,9 +21,9 @@ from ..codec.umg1.frame import Frame, Kind, Scan
 from ..codec.umg1.schema import Schema
 from .append import Appended, Appender, Position, acknowledged
 from .cursors import Cursor
+from .derived import DERIVED, Derived
 from .errors import ArchiveBusy, ArchiveDamaged, ArchiveFull, ArchiveUnavailable, index_refused
 from .index import Index, node_key
-from .products import PRODUCTS, Product
 from .query import ArchivedEvent, Coverage, History, Queries, Series
 from .reading import Findings
 from .recovery import Finding, Recovery, salvage
@@ -67,7 +67,7 @@ class Archive:
         retention: Retention | None = None,
         segment_bytes: int = SEGMENT_BYTES,
         reserve_bytes: int = RESERVE_BYTES,
-        products: Sequence[Product] = PRODUCTS,
+        derived: Sequence[Derived] = DERIVED,
         now_us: Callable[[], int] = _now_us,
     ) -> None:
         """Open or create the archive and repair what a crash left; raises ArchiveBusy and OSError.
@@ -80,7 +80,7 @@ class Archive:
         self.findings: list[Finding] = []
         """What was found and repaired when the archive was opened."""
         self._segment_bytes = segment_bytes
-        self._products = tuple(products)
+        self._derived = tuple(derived)
         self._now_us = now_us
         self._state = State(True)
         self._maintenance = threading.Lock()
@@ -109,9 +109,9 @@ class Archive:
         self._join()
 
     def _join(self) -> None:
-        self.queries = Queries(self.index, self.files, self._products)
+        self.queries = Queries(self.index, self.files, self._derived)
         self._appender = Appender(self.index, self.files, self._segment_bytes)
-        self._roll_up = RollUp(self.index, self.files, self._products)
+        self._roll_up = RollUp(self.index, self.files, self._derived)
 
     def close(self) -> None:
         """Close everything; the archive cannot be used after that."""
@@ -135,15 +135,17 @@ class Archive:
         """Whether the last attempt to store went well."""
         return self._state
 
-    def append(self, node: str, frames: Iterable[bytes | Frame]) -> Appended:
+    def append(self, node: str, frames: Iterable[bytes | Frame], *, in_order: bool = False) -> Appended:
         """Store frames (bytes may hold many); everything stored is durable on return.
 
-        Raises ArchiveFull or ArchiveUnavailable and ValueError for an impossible node id. After an error the
-        same frames can be sent again; nothing is lost and nothing doubled.
+        With `in_order` the node sends its log in order from what was acknowledged on: what is missing before
+        the last frame is lost, and no longer holds the acknowledgement back. Raises ArchiveFull or
+        ArchiveUnavailable and ValueError for an impossible node id. After an error the same frames can be
+        sent again; nothing is lost and nothing doubled.
         """
         with self._guarded():
             self._check_space()
-            return self._appender.append(node, frames, self._now_us())
+            return self._appender.append(node, frames, self._now_us(), in_order=in_order)
 
     def declare_lost(self, node: str, boot_id: int, first: int, last: int) -> Position | None:
         """Take the report of a node that it overwrote `first` … `last`; return what is acknowledged then."""
@@ -278,6 +280,14 @@ class Archive:
         )
         return Sizes(log, index, shutil.disk_usage(self.folder).free)
 
+    def extent_us(self) -> tuple[int, int] | None:
+        """Return the UTC of the oldest and of the newest sample in the files; None when there is none."""
+        with self.index.read() as connection:
+            low, high = connection.execute(
+                "SELECT min(utc_first), max(utc_end) FROM chunk WHERE samples > 0"
+            ).fetchone()
+        return None if low is None else (int(low), int(high))
+
     def verify(self) -> list[Finding]:
         """Read every file and compare it with the index; returns what is wrong and repairs nothing."""
         found = []
@@ -340,14 +350,14 @@ class Archive:
 
 
 @contextlib.contextmanager
-def read_only(folder: Path, products: Sequence[Product] = PRODUCTS) -> Iterator[Queries]:
+def read_only(folder: Path, derived: Sequence[Derived] = DERIVED) -> Iterator[Queries]:
     """Ask an archive that another process may be writing; roll-ups are those it has computed."""
     path = folder / _INDEX
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no archive ({_INDEX} is missing)")
     index = Index(path, read_only=True)
     try:
-        yield Queries(index, LogFiles(folder / "log"), products)
+        yield Queries(index, LogFiles(folder / "log"), derived)
     finally:
         index.close()
 

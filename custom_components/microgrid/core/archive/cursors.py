@@ -11,6 +11,8 @@ from .index import Index, node_key
 from .reading import Chunk, Findings, read_frames
 from .store import LogFiles
 
+_BEYOND = 1 << 62  # behind every file there will be
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -112,6 +114,14 @@ class Cursor:
                 (self.name,),
             ).fetchall()
         return dict(rows)
+
+    def leave_frames(self) -> None:
+        """Let the retention delete frames of all nodes: this sink reads nothing but roll-ups."""
+        with self.index.write() as connection:
+            connection.execute(
+                "INSERT INTO cursor SELECT ?, id, ?, 0 FROM node WHERE true ON CONFLICT DO NOTHING",
+                (self.name, _BEYOND),
+            )
 
     def changed_hours(self, limit: int = 1000) -> list[tuple[str, int, int]]:
         """Return node, hour (UTC s) and revision of roll-ups computed since `seen`, oldest revision first."""

@@ -24,6 +24,10 @@ class ArchiveDamaged(ArchiveUnavailable):
     """The index is damaged: `Archive.rebuild` makes it again from the files."""
 
 
+class NewerArchive(Exception):
+    """The file was written by a later version: it is left alone."""
+
+
 class ArchiveBusy(ArchiveError):
     """Another process holds the archive open for writing."""
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import index_refused
+from .durable import change_tables, check, connect, prepare_for_writing, transaction, version_of
 
 VERSION = 1
-_BUSY_S = 30.0
 _SPARE_READERS = 4
 
 # Times are UTC in µs (`…_us`) or s (`…_s`), mono in µs. What a row of `chunk` says can be read from the files
@@ -147,10 +146,6 @@ CREATE TABLE cursor (        -- a sink has read everything before this place
 """
 
 
-class NewerArchive(Exception):
-    """The index was written by a later version."""
-
-
 class Index:
     """Connections to one index: one that writes, guarded by a lock, and some that read beside it."""
 
@@ -165,29 +160,17 @@ class Index:
 
     def _open_writer(self) -> sqlite3.Connection:
         crashed = self.path.with_name(f"{self.path.name}-wal").exists()  # a clean end removes it
-        connection = self._connect()
+        connection = connect(self.path)
         try:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-            elif version > VERSION:
-                raise NewerArchive(
-                    f"{self.path} has version {version}, this release knows {VERSION}; update "
-                    f"it, or move the file away"
-                )
-            if crashed and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(f"{self.path}: {found}")
+            prepare_for_writing(connection)
+            if version_of(connection, self.path, VERSION) == 0:
+                change_tables(connection, _TABLES, VERSION)
+            if crashed:
+                check(connection, self.path)
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -201,19 +184,8 @@ class Index:
             if self._writer.in_transaction:
                 yield self._writer
                 return
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._writer
-                    self._writer.execute("COMMIT")
-                except BaseException:
-                    if self._writer.in_transaction:
-                        self._writer.execute("ROLLBACK")
-                    raise
-            except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-                raise  # no fault of the medium
-            except sqlite3.DatabaseError as error:
-                raise index_refused(error) from error
+            with transaction(self._writer) as connection:
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -221,7 +193,7 @@ class Index:
         with self._spare_lock:
             connection = self._spare.pop() if self._spare else None
         if connection is None:
-            connection = self._connect()
+            connection = connect(self.path)
             connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
         try:

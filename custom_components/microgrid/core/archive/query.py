@@ -14,9 +14,9 @@ from ..codec.umg1.records import EVENT_TYPES, Event
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.wire import Malformed
 from .buckets import Column, Ints, empty, step, unpack
+from .derived import Derived
 from .index import Index, node_key
 from .ingest import load_spans
-from .products import Product
 from .ranges import Range
 from .reading import Decoder, Findings, Piece, sample_chunks, schemas_of
 from .rollup import DAY, TIERS, ChannelRow, Tier, channel_rows
@@ -113,7 +113,7 @@ class Queries:
 
     index: Index
     files: LogFiles
-    products: Sequence[Product]
+    derived: Sequence[Derived]
     findings: Findings = field(default_factory=Findings)
     """What could not be read since the last call for samples began."""
 
@@ -133,6 +133,14 @@ class Queries:
         with self.index.read() as connection:
             key = node_key(connection, node)
             return {} if key is None else {row.name: row.unit for row in channel_rows(connection, key)}
+
+    def floors(self, node: str) -> tuple[int, int, int]:
+        """Return from when on (UTC s) samples, minutes and hours of a node are complete; 0: all of them."""
+        with self.index.read() as connection:
+            row = connection.execute(
+                "SELECT raw_floor_s, minute_floor_s, hour_floor_s FROM node WHERE name = ?", (node,)
+            ).fetchone()
+        return (0, 0, 0) if row is None else (int(row[0]), int(row[1]), int(row[2]))
 
     def series(
         self, node: str, names: Collection[str] | None, start_us: int, end_us: int
@@ -170,7 +178,7 @@ class Queries:
             stop = min(end_us, (at // piece_us + 1) * piece_us)
             with self.index.read() as connection:
                 chunks = sample_chunks(connection, key, at, stop)
-                decoder = Decoder(connection, self.files, (key, node), self.products)
+                decoder = Decoder(connection, self.files, (key, node), self.derived)
                 found: dict[str, list[Piece]] = {}
                 for piece in decoder.pieces(chunks, at, stop, wanted):
                     found.setdefault(piece.name, []).append(piece)

@@ -16,8 +16,8 @@ from ..codec.umg1.frame import Frame, Kind, Scan
 from ..codec.umg1.samples import Samples, decode_samples, summary_node
 from ..codec.umg1.schema import Channel, Schema
 from ..codec.umg1.wire import Malformed
+from .derived import Derived, derive
 from .ingest import SAMPLE_KINDS, extent_us
-from .products import Product, multiply
 from .store import LogFiles
 from .timeline import Interval, clocks_of
 
@@ -132,13 +132,13 @@ class Decoder:
         connection: sqlite3.Connection,
         files: LogFiles,
         node: tuple[int, str],
-        products: Sequence[Product],
+        derived: Sequence[Derived],
     ) -> None:
         """Take row and id of the node."""
         self.connection = connection
         self.files = files
         self.node, self.node_name = node
-        self.products = products
+        self.derived = derived
         self.schemas = schemas_of(connection, self.node)
         self.findings = Findings()
 
@@ -163,7 +163,7 @@ class Decoder:
             samples, malformed = decode_samples(frames, schema)
             self.findings.malformed += malformed
             times = _Times(clocks)
-            for found in [*samples.values(), *multiply(self.products, schema, samples)]:
+            for found in [*samples.values(), *derive(self.derived, schema, samples)]:
                 name = f"{subject}/{found.channel.name}" if subject else found.channel.name
                 if names is not None and name not in names:
                     continue

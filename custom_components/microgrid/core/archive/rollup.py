@@ -17,8 +17,8 @@ import numpy as np
 
 from ..codec.umg1.schema import Channel
 from .buckets import Column, Ints, aggregate, combine, empty, fold, pack, unpack
+from .derived import Derived
 from .index import Index
-from .products import Product
 from .reading import Decoder, Piece, merge_chunks, sample_chunks
 from .store import LogFiles
 
@@ -186,11 +186,11 @@ class _Blocks:
 class RollUp:
     """Computes what is marked."""
 
-    def __init__(self, index: Index, files: LogFiles, products: Sequence[Product]) -> None:
+    def __init__(self, index: Index, files: LogFiles, derived: Sequence[Derived]) -> None:
         """Work on an index and its files."""
         self.index = index
         self.files = files
-        self.products = products
+        self.derived = derived
 
     def run(self, node: tuple[int, str], max_batches: int | None = None) -> int:
         """Compute marked minutes of a node (row and id); return how many batches that took."""
@@ -223,7 +223,7 @@ class RollUp:
         }
         minutes = np.concatenate([hour_s // 60 + np.flatnonzero(mask) for hour_s, mask in masks.items()])
         start_us, end_us = int(minutes.min()) * 60_000_000, (int(minutes.max()) + 1) * 60_000_000
-        decoder = Decoder(connection, self.files, node, self.products)
+        decoder = Decoder(connection, self.files, node, self.derived)
         blocks = _Blocks(connection, key)
         fresh: dict[tuple[int, int], Ints] = {}  # hour and channel → block with only the computed minutes
         chunks = sample_chunks(connection, key, start_us, end_us)
@@ -251,7 +251,7 @@ class RollUp:
         waiting = merge_chunks(connection, key, _MERGE_CHUNKS)
         if not waiting:
             return False
-        decoder = Decoder(connection, self.files, node, self.products)
+        decoder = Decoder(connection, self.files, node, self.derived)
         blocks = _Blocks(connection, key)
         _, minute_floor_s, hour_floor_s = self._floors(connection, key)
         hours: set[int] = set()

@@ -34,6 +34,7 @@ BATTERY = DeviceKind(
         rows.number(key="schedule_revision", state_class=None, **_SETTING),
         rows.number(key="intervals_done", state_class="total_increasing", **_SETTING),
         rows.number(key="intervals_failed", state_class="total_increasing", **_SETTING),
+        rows.number(key="intervals_late", state_class="total_increasing", **_SETTING),
         rows.flag("clock_valid", diagnostic=True, enabled=False),
         rows.number(key="outbox_depth", **_SETTING),
     ),

@@ -3,7 +3,10 @@
 Signs: battery current and power are positive while discharging, inverter and exchange power are positive
 while the house feeds the cluster (the convention of the fault equations and of HA's Energy dashboard).
 Log rates are those of the logging design: f 100 Hz; V, I, DC bus and battery current 10 Hz; 26 channels
-1 Hz; state of charge 0.1 Hz.
+1 Hz; state of charge 0.1 Hz. Beyond it the powers of inverter and load are logged at 1 Hz and energies once a
+minute: without them nobody could tell afterwards what a house gave and took. What changes slowly (voltage of
+the battery, its health, error of the clock) follows every ten seconds or once a minute. What is derived is
+not logged: the archive computes it from its inputs.
 """
 
 from __future__ import annotations
@@ -17,14 +20,26 @@ _INVERTER = (
     rows.frequency(
         key="inverter_frequency",
         component=INVERTER,
-        log=rows.logged(10, -3),
+        log=rows.logged(10, -3, snapshot=True),
         influx="frequency",
         minimum=40.0,
         maximum=60.0,
     ),
-    rows.ac_voltage(key="inverter_voltage", component=INVERTER, log=rows.logged(100, -1), influx="voltage"),
-    rows.current(key="inverter_current", component=INVERTER, log=rows.logged(100, -2), influx="current"),
-    rows.power(key="inverter_power", component=INVERTER, influx="power"),
+    rows.ac_voltage(
+        key="inverter_voltage",
+        component=INVERTER,
+        log=rows.logged(100, -1, snapshot=True),
+        influx="voltage",
+    ),
+    rows.current(
+        key="inverter_current",
+        component=INVERTER,
+        log=rows.logged(100, -2, snapshot=True),
+        influx="current",
+    ),
+    rows.power(
+        key="inverter_power", component=INVERTER, log=rows.logged(1000, 0, snapshot=True), influx="power"
+    ),
     rows.apparent_power(
         key="inverter_apparent_power",
         component=INVERTER,
@@ -33,7 +48,10 @@ _INVERTER = (
         derive=derive.apparent_power("inverter_voltage", "inverter_current"),
     ),
     rows.dc_voltage(
-        key="dc_bus_voltage", component=INVERTER, log=rows.logged(100, -2), influx="dc_bus_voltage"
+        key="dc_bus_voltage",
+        component=INVERTER,
+        log=rows.logged(100, -2, snapshot=True),
+        influx="dc_bus_voltage",
     ),
     *numbered(
         rows.temperature(
@@ -48,8 +66,13 @@ _INVERTER = (
 
 _BATTERY = (
     rows.state_of_charge(key="state_of_charge", component=BATTERY, log=rows.logged(10_000, -1), influx="soc"),
-    rows.dc_voltage(key="battery_voltage", component=BATTERY, influx="voltage"),
-    rows.current(key="battery_current", component=BATTERY, log=rows.logged(100, -2), influx="current"),
+    rows.dc_voltage(key="battery_voltage", component=BATTERY, log=rows.logged(10_000, -2), influx="voltage"),
+    rows.current(
+        key="battery_current",
+        component=BATTERY,
+        log=rows.logged(100, -2, snapshot=True),
+        influx="current",
+    ),
     rows.power(
         key="battery_power",
         component=BATTERY,
@@ -57,14 +80,35 @@ _BATTERY = (
         inputs=("battery_voltage", "battery_current"),
         derive=derive.product("battery_voltage", "battery_current"),
     ),
-    rows.flag("battery_charging", "battery_charging", component=BATTERY, influx="charging"),
+    rows.flag(
+        "battery_charging",
+        "battery_charging",
+        component=BATTERY,
+        log=rows.logged(10_000, 0),
+        influx="charging",
+    ),
     rows.energy("battery_energy_charged", component=BATTERY, max_power_w=12_000, influx="energy_charged"),
     rows.energy(
         "battery_energy_discharged", component=BATTERY, max_power_w=12_000, influx="energy_discharged"
     ),
-    rows.stored_energy(key="battery_stored_energy", component=BATTERY, enabled=False, influx="stored_energy"),
-    rows.ratio(key="battery_state_of_health", component=BATTERY, diagnostic=True, influx="soh"),
-    rows.count("battery_cycles", component=BATTERY, per_hour=10, influx="cycles"),
+    rows.stored_energy(
+        key="battery_stored_energy",
+        component=BATTERY,
+        enabled=False,
+        maximum=655_340.0,  # the most that the bus can tell
+        log=rows.logged(60_000, 0),
+        influx="stored_energy",
+    ),
+    rows.ratio(
+        key="battery_state_of_health",
+        component=BATTERY,
+        diagnostic=True,
+        log=rows.logged(60_000, -1),
+        influx="soh",
+    ),
+    rows.count(
+        "battery_cycles", component=BATTERY, per_hour=10, log=rows.logged(60_000, -1), influx="cycles"
+    ),
     *numbered(
         rows.cell_voltage(
             key="cell_voltage",
@@ -189,7 +233,7 @@ _MPPT = (
 )
 
 _HOUSE = (
-    rows.power(key="load_power", influx="load_power"),
+    rows.power(key="load_power", log=rows.logged(1000, 0), influx="load_power"),
     rows.energy("load_energy", max_power_w=15_000, influx="load_energy"),
     rows.power(
         key="exchange_power",
@@ -205,8 +249,10 @@ _HOUSE = (
     ),
     rows.energy("energy_exported", max_power_w=10_000, influx="energy_exported"),
     rows.energy("energy_imported", max_power_w=15_000, influx="energy_imported"),
-    rows.ratio(key="health", precision=0, influx="health"),
-    rows.milliseconds(key="clock_error", enabled=False, diagnostic=True, influx="clock_error"),
+    rows.ratio(key="health", precision=0, log=rows.logged(60_000, 0), influx="health"),
+    rows.milliseconds(
+        key="clock_error", enabled=False, diagnostic=True, log=rows.logged(60_000, -2), influx="clock_error"
+    ),
     rows.flag("clock_valid", enabled=False, diagnostic=True),
     rows.ratio(key="card_free", enabled=False, diagnostic=True),
     rows.count("card_errors"),

@@ -32,6 +32,8 @@ class LogChannel:
     """Sample period in milliseconds."""
     exponent: int
     """The log holds integers in units of 10**exponent."""
+    snapshot: bool = False
+    """Whether it is recorded at 100 Hz around a fault."""
 
     @property
     def fast(self) -> bool:

@@ -7,7 +7,7 @@ disabled diagnostic and is never offered as state of charge.
 from __future__ import annotations
 
 from . import derive, rows
-from .metric import DeviceKind
+from .metric import DeviceKind, Metric
 
 MODES = (
     "power_on",
@@ -24,9 +24,16 @@ MODES = (
 )
 OUTPUT_PRIORITIES = ("utility", "solar", "sbu")
 CHARGER_PRIORITIES = ("utility", "solar", "solar_and_utility", "only_solar")
+INPUT_RANGES = ("appliance", "ups")
 BATTERY_TYPES = ("agm", "flooded", "user", "pylontech", "shinheung", "weco", "soltaro", "bak", "lib", "lic")
 
 _SETTING = {"diagnostic": True, "enabled": False}
+_LONGEST_MIN, _LONGEST_D = 900.0, 90.0
+
+
+def _switches(*keys: str) -> tuple[Metric, ...]:
+    return tuple(rows.flag(key, diagnostic=True, enabled=False) for key in keys)
+
 
 MPP_INVERTER = DeviceKind(
     kind="mpp_inverter",
@@ -83,7 +90,62 @@ MPP_INVERTER = DeviceKind(
         rows.dc_voltage(key="battery_under_voltage", state_class=None, **_SETTING),
         rows.dc_voltage(key="battery_bulk_voltage", state_class=None, **_SETTING),
         rows.dc_voltage(key="battery_float_voltage", state_class=None, **_SETTING),
+        rows.dc_voltage(key="battery_redischarge_voltage", state_class=None, **_SETTING),
+        rows.choice("input_voltage_range", *INPUT_RANGES, **_SETTING),
+        rows.number(
+            key="max_discharging_current", unit="A", device_class="current", state_class=None, **_SETTING
+        ),
+        rows.number(
+            key="max_charging_time_cv",
+            unit="min",
+            device_class="duration",
+            state_class=None,
+            maximum=_LONGEST_MIN,
+            **_SETTING,
+        ),
         rows.power(key="ac_output_rating_active_power", state_class=None, **_SETTING),
+        # QFLAG
+        *_switches(
+            "buzzer",
+            "overload_bypass",
+            "power_saving",
+            "lcd_escape",
+            "overload_restart",
+            "over_temperature_restart",
+            "backlight",
+            "alarm_primary_source_interrupt",
+            "fault_code_record",
+        ),
+        # QBEQI, where one of them may be set
+        rows.flag("equalization_enabled", diagnostic=True, enabled=False),
+        rows.number(
+            key="equalization_time_min",
+            name="equalization_time",
+            unit="min",
+            device_class="duration",
+            state_class=None,
+            maximum=_LONGEST_MIN,
+            **_SETTING,
+        ),
+        rows.number(
+            key="equalization_period_d",
+            name="equalization_period",
+            unit="d",
+            device_class="duration",
+            state_class=None,
+            maximum=_LONGEST_D,
+            **_SETTING,
+        ),
+        rows.dc_voltage(key="equalization_voltage", state_class=None, **_SETTING),
+        rows.number(
+            key="equalization_over_time_min",
+            name="equalization_over_time",
+            unit="min",
+            device_class="duration",
+            state_class=None,
+            maximum=_LONGEST_MIN,
+            **_SETTING,
+        ),
         # the Pi's own
         rows.power(
             key="battery_discharge_power",

@@ -62,7 +62,7 @@ def energy(key: str, *, max_power_w: float, **more: Any) -> Metric:
         dead_band=10.0,
         minimum=0.0,
         max_rate=max_power_w,
-        **more,
+        **{"log": logged(60_000, 0), **more},
     )
 
 
@@ -98,6 +98,6 @@ def text(key: str, **more: Any) -> Metric:
     return Metric(key=key, value=ValueType.TEXT, diagnostic=True, **more)
 
 
-def logged(period_ms: int, exponent: int) -> LogChannel:
-    """Log a metric every `period_ms` in units of 10**exponent."""
-    return LogChannel(period_ms, exponent)
+def logged(period_ms: int, exponent: int, *, snapshot: bool = False) -> LogChannel:
+    """Log a metric every `period_ms` in units of 10**exponent; around faults at 100 Hz if told so."""
+    return LogChannel(period_ms, exponent, snapshot)

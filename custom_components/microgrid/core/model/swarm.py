@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..contract.messages import Birth, EventState, EventType, Live, NodeEvent
+from ..contract.messages import Birth, EventState, EventType, Live, NodeEvent, ScheduleCapability
 from ..contract.reading import Rejection, RejectReason
 from .aggregate import cluster_values, site_values
 from .counter import CounterGuard, CounterState
@@ -24,6 +24,7 @@ SITE_ID = "site"
 MISSED_INTERVALS = 3
 MAX_NODES = 1024
 _REMEMBERED_EVENTS = 4096
+_SAVED_EVENTS = 512
 _REMEMBERED_BOOTS = 4
 _LASTING = frozenset({EventType.FAULT, EventType.ALARM})
 """Types of events whose codes are active from raised to cleared."""
@@ -54,15 +55,25 @@ class Node:
     last_seen: datetime | None = None
     values_rejected: Counter[str] = field(default_factory=Counter)
     """Implausible or unknown values by metric key."""
+    _late: dict[str, NodeEvent] = field(default_factory=dict)
+    """Codes that the log has raised and not cleared yet, as far as it was read."""
     _last_contact: float | None = None
     _boot_id: int | None = None
     _seq: int = -1
     _old_boots: list[int] = field(default_factory=list)
 
+    offers: ScheduleCapability | None = None
+    """Of a node without birth: what Home Assistant itself carries out for it."""
+
     @property
     def available(self) -> bool:
         """Whether its values may be shown as current."""
         return self.online and not self.stale
+
+    @property
+    def schedule(self) -> ScheduleCapability | None:
+        """What it can do with schedules; None when it takes none."""
+        return self.offers if self.birth is None else self.birth.schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,8 @@ class EventReceived:
 
     node: Node
     event: NodeEvent
+    late: bool = False
+    """It was found in the log of the node: it is over, or has lasted for a while."""
 
 
 Change = (
@@ -141,8 +154,12 @@ class Swarm:
         monotonic: Callable[[], float],
         utc_now: Callable[[], datetime],
         counters: Mapping[str, CounterState] | None = None,
+        events: Iterable[str] = (),
     ) -> None:
-        """Start with the site alone; `counters` are the guard states of an earlier run by `node/metric`."""
+        """Start with the site alone.
+
+        Of an earlier run: `counters` are the guard states by `node/metric`, `events` the ids already told.
+        """
         self.swarm_id = swarm_id
         self.received: Counter[str] = Counter()
         """Messages taken, by what they were."""
@@ -152,7 +169,7 @@ class Swarm:
         self._utc_now = utc_now
         self._listeners: list[Listener] = []
         self._nodes: dict[str, Node] = {}
-        self._events: OrderedDict[str, None] = OrderedDict()
+        self._events: OrderedDict[str, None] = OrderedDict.fromkeys(events)
         self._saved = dict(counters or {})
         self._counters: dict[str, CounterGuard] = {}
         self.site = Node(SITE_ID, SITE, name, online=True, stale=False)
@@ -175,10 +192,27 @@ class Swarm:
         states.update({key: guard.state for key, guard in self._counters.items() if guard.state is not None})
         return states
 
+    def events_told(self) -> list[str]:
+        """Return what must be saved so that no event is told again after a restart, the newest last."""
+        return list(self._events)[-_SAVED_EVENTS:]
+
+    def was_told(self, node_id: str, event_id: str) -> bool:
+        """Return whether an event came before, over MQTT or in a log."""
+        return f"{node_id}/{event_id}" in self._events
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` on every change from now on; returns the way to stop it."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        self._listeners.clear()
 
     # ---- writing: the sources ------------------------------------------------------------------------------
 
@@ -226,6 +260,12 @@ class Swarm:
         elif node.kind.kind != kind:
             return self._refuse(RejectReason.BAD_NODE_ID, f"{node_id} is a {node.kind.kind}, not a {kind}")
         return node
+
+    def offer(self, node: Node, capability: ScheduleCapability | None) -> None:
+        """A node without birth takes schedules from now on, or no more."""
+        if node.offers != capability:
+            node.offers = capability
+            self._tell(NodeChanged(node, False))
 
     def retire(self, node_id: str) -> None:
         """A node left for good."""
@@ -282,8 +322,12 @@ class Swarm:
             node.metrics[metric.key] = metric
             self._tell(MetricsAdded(node, (metric,)))
 
-    def event(self, node_id: str, event: NodeEvent) -> Rejection | None:
-        """Take an event; an id seen before is a repetition."""
+    def event(self, node_id: str, event: NodeEvent, *, late: bool = False) -> Rejection | None:
+        """Take an event; an id seen before is a repetition.
+
+        One that comes `late` makes no code active: whether it still is, `settle` tells when the log of the
+        node is read to its end.
+        """
         if (node := self._nodes.get(node_id)) is None or node is self.site:
             return self._refuse(RejectReason.UNKNOWN_NODE, f"event of unknown node {node_id}")
         key = f"{node_id}/{event.event_id}"
@@ -293,7 +337,14 @@ class Swarm:
         if len(self._events) > _REMEMBERED_EVENTS:
             self._events.popitem(last=False)
         self.received["event"] += 1
-        if event.type in _LASTING:
+        if event.type in _LASTING and late:
+            if event.state is EventState.RAISED:
+                node._late[event.code] = event
+            elif event.state is EventState.CLEARED:
+                node._late.pop(event.code, None)
+                self._end(node, event)
+        elif event.type in _LASTING:
+            node._late.pop(event.code, None)
             active = dict(node.faults)
             if event.state is EventState.RAISED:
                 active[event.code] = event
@@ -302,8 +353,35 @@ class Swarm:
             if active != node.faults:  # also when a code that was active got worse
                 node.faults = active
                 self._tell(FaultsChanged(node))
-        self._tell(EventReceived(node, event))
+        self._tell(EventReceived(node, event, late))
         return None
+
+    def _end(self, node: Node, cleared: NodeEvent) -> None:
+        """Take a code for over when it was raised before this late event."""
+        raised = node.faults.get(cleared.code)
+        if raised and raised.time and cleared.time and raised.time <= cleared.time:
+            node.faults = {code: event for code, event in node.faults.items() if code != cleared.code}
+            self._tell(FaultsChanged(node))
+
+    def settle(self, node_id: str) -> None:
+        """The log of a node is read to its end: what it raised and did not clear is so now.
+
+        Live messages name the faults that are active, so that the log adds their events only. They do not
+        name alarms: those of the running boot become active.
+        """
+        if (node := self._nodes.get(node_id)) is None or not node._late:
+            return
+        boots = {node._boot_id, node.birth.boot_id if node.birth else None}
+        active = dict(node.faults)
+        for code, event in node._late.items():
+            if code in active:
+                active[code] = active[code] or event
+            elif event.type is EventType.ALARM and event.boot_id in boots:
+                active[code] = event
+        node._late.clear()
+        if active != node.faults:
+            node.faults = active
+            self._tell(FaultsChanged(node))
 
     def tick(self) -> None:
         """Once a second: find silent nodes, add up clusters and the site."""

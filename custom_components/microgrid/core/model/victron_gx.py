@@ -27,6 +27,7 @@ SYSTEM_STATES = (
     "recharge",
     "scheduled_charge",
     "external_control",
+    "battery_protect",
 )
 
 VICTRON_GX = DeviceKind(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from microgrid_core.archive.append import Position
+from microgrid_core.archive.append import Gap, Position
 from microgrid_core.archive.archive import Archive
 from microgrid_core.archive.errors import ArchiveBusy
 from microgrid_core.codec.umg1.frame import Frame, Kind
@@ -72,6 +72,37 @@ def test_the_acknowledgement_stops_at_a_gap_and_goes_on_when_it_is_filled_or_dec
     assert disk.archive is not None
     assert disk.archive.append("h1", frames[6:7]).stored == 1
     assert disk.archive.coverage("h1").boots[0].lost == ((7, 7),)
+
+
+def test_what_a_node_skips_in_its_order_is_lost(disk: Disk) -> None:
+    """Within a message and between two; the first message of all may begin anywhere."""
+    node = Node()
+    frames = [*node.start(), *node.minutes(4)]
+    archive = disk.open()
+    assert archive.append("h1", frames[2:5], in_order=True).gaps == ()
+    done = archive.append("h1", frames[7:9] + frames[12:15], in_order=True)
+    assert done.gaps == (Gap(node.boot_id, 5, 6), Gap(node.boot_id, 9, 11))
+    assert done.acknowledged == Position(node.boot_id, 14)
+    assert archive.append("h1", frames[2:5], in_order=True).gaps == ()
+    boot = archive.coverage("h1").boots[0]
+    assert (boot.missing, boot.lost) == ((), ((5, 6), (9, 11)))
+
+
+def test_a_later_boot_in_order_says_that_the_end_of_the_earlier_ones_is_lost(disk: Disk) -> None:
+    first = Node()
+    frames = [*first.start(), *first.minutes(2)]
+    second = Node(boot_id=2, utc_us=START_US + DAY_US // 2)
+    third = Node(boot_id=3, utc_us=START_US + DAY_US)
+    between = [*second.start(first), *second.minutes(1)]
+    archive = disk.open()
+    archive.append("h1", frames[:-3], in_order=True)
+    archive.append("h1", between[:3])
+    done = archive.append("h1", third.start(second), in_order=True)
+    assert done.acknowledged == Position(3, 1)
+    assert set(done.gaps) == {
+        Gap(first.boot_id, first.seq - 3, first.seq - 1),
+        Gap(2, 3, second.seq - 1),
+    }
 
 
 def test_a_log_that_began_before_the_archive_is_acknowledged_from_its_first_frame(disk: Disk) -> None:

@@ -1,0 +1,1 @@
+"""Faults and all that is known of them: events, snapshots, analyses, annotations. Nothing is ever deleted."""
