@@ -1,0 +1,1 @@
+"""The daemon as a service of a Pi: placed, upgraded, switched back, removed."""

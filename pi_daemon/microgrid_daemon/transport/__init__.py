@@ -1,0 +1,1 @@
+"""How bytes reach an inverter: USB reports, serial lines, and one request at a time over either."""

@@ -1,0 +1,1 @@
+"""Tests of the daemon of a Raspberry Pi, without Home Assistant."""
