@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from . import entities_guardian, entities_gx, entities_planner_advice
 from .core.contract.faults import condition
 from .core.model.metric import Metric, ValueType
 from .core.model.swarm import SITE_ID, Node
@@ -25,6 +26,9 @@ async def async_setup_entry(
     """Add the binary sensors of all nodes, now and later."""
     add_metric_entities(entry, async_add_entities, _is_flag, MetricBinarySensor)
     add_node_entities(entry, async_add_entities, _of_node)
+    entities_gx.add_binary_sensors(hass, entry, async_add_entities)
+    entities_guardian.add_binary_sensors(entry, async_add_entities)
+    entities_planner_advice.add_binary_sensors(entry, async_add_entities)
 
 
 def _is_flag(metric: Metric) -> bool:

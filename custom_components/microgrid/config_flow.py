@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, override
 
 import voluptuous as vol
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryFlow,
+    OptionsFlow,
+)
 from homeassistant.core import callback
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
@@ -16,18 +23,36 @@ from .const import (
     CONF_NAME,
     CONF_SWARM,
     DOMAIN,
+    KEEP_DAYS,
     OPT_HEAT_PUMPS,
     OPT_HOUSE_SENSORS,
     OPT_INTERVAL,
     OPT_PROFILE,
+    SUBENTRY_EXPLAINER,
+    SUBENTRY_GX,
+    SUBENTRY_INFLUX,
+    SUBENTRY_PLANNER,
 )
 from .core.contract.messages import Birth, parse_birth
 from .core.contract.topics import BIRTH, IDENTIFIER, Topic, parse_topic
+from .core.influx.server import InfluxError
 from .core.model.deadband import NORMAL, PROFILES
+from .explainer_claude import ClaudeError
+from .explainer_flow import (
+    KEY_SCHEMA,
+    ExplainerSubentryFlow,
+    async_try as async_try_explainer,
+    error_key as explainer_error_key,
+)
+from .guardian_flow import HealthOptions
+from .gx_flow import GxConfigSteps, GxSubentryFlow
+from .influx_flow import ACCESS_SCHEMA, InfluxSubentryFlow, async_try, error_key, stripped
+from .planner_flow import PlannerSubentryFlow
 
 MAX_NAME_LENGTH = 64
 MIN_INTERVAL_S = 1
 MAX_INTERVAL_S = 3600
+MAX_KEEP_DAYS = 3660
 ADD_MQTT_URL = "/config/integrations/add?domain=mqtt"
 
 NAME_FIELD = selector.TextSelector()
@@ -48,11 +73,23 @@ OPTIONS_SCHEMA = vol.Schema(
         ),
         vol.Required(OPT_HEAT_PUMPS, default=True): selector.BooleanSelector(),
         vol.Required(OPT_HOUSE_SENSORS, default=True): selector.BooleanSelector(),
+        **{
+            vol.Required(option, default=days): selector.NumberSelector(
+                selector.NumberSelectorConfig(
+                    min=1,
+                    max=MAX_KEEP_DAYS,
+                    step=1,
+                    unit_of_measurement="d",
+                    mode=selector.NumberSelectorMode.BOX,
+                )
+            )
+            for option, days in KEEP_DAYS.items()
+        },
     }
 )
 
 
-class MicrogridConfigFlow(ConfigFlow, domain=DOMAIN):
+class MicrogridConfigFlow(GxConfigSteps, ConfigFlow, domain=DOMAIN):
     """Adds a swarm."""
 
     VERSION = 1
@@ -69,6 +106,20 @@ class MicrogridConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
         """Offer options."""
         return MicrogridOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Offer what a swarm can be joined to."""
+        return {
+            SUBENTRY_EXPLAINER: ExplainerSubentryFlow,
+            SUBENTRY_GX: GxSubentryFlow,
+            SUBENTRY_INFLUX: InfluxSubentryFlow,
+            SUBENTRY_PLANNER: PlannerSubentryFlow,
+        }
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -151,6 +202,64 @@ class MicrogridConfigFlow(ConfigFlow, domain=DOMAIN):
             description_placeholders={"swarm": entry.data[CONF_SWARM]},
         )
 
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """The InfluxDB of the swarm, a station, or who explains its faults, does not accept us any more."""
+        if (station := entry_data.get(SUBENTRY_GX)) is not None:
+            return await self.async_step_reauth_gx(station)
+        if entry_data.get(SUBENTRY_EXPLAINER):
+            return await self.async_step_reauth_explainer()
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_explainer(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for another API key and try it."""
+        entry = self._get_reauth_entry()
+        subentry = next(iter(entry.get_subentries_of_type(SUBENTRY_EXPLAINER)), None)
+        if subentry is None:
+            return self.async_abort(reason="explainer_removed")
+        errors: dict[str, str] = {}
+        reason = ""
+        if user_input is not None:
+            data = {**subentry.data, **stripped(user_input)}
+            try:
+                await async_try_explainer(self.hass, data)
+            except ClaudeError as error:
+                errors["base"], reason = explainer_error_key(error), str(error)
+            else:
+                # The update listener reloads the entry.
+                self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
+                return self.async_abort(reason="reauth_successful")
+        return self.async_show_form(
+            step_id="reauth_explainer",
+            data_schema=KEY_SCHEMA,
+            errors=errors,
+            description_placeholders={"title": subentry.title, "reason": reason},
+        )
+
+    async def async_step_reauth_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for new access and try it; what is left empty stays as it is."""
+        entry = self._get_reauth_entry()
+        subentry = next(iter(entry.get_subentries_of_type(SUBENTRY_INFLUX)), None)
+        if subentry is None:
+            return self.async_abort(reason="influx_removed")
+        errors: dict[str, str] = {}
+        reason = ""
+        if user_input is not None:
+            data = {**subentry.data, **stripped(user_input)}
+            try:
+                await async_try(self.hass, data)
+            except InfluxError as error:
+                errors["base"], reason = error_key(error), str(error)
+            else:
+                # The update listener reloads the entry.
+                self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
+                return self.async_abort(reason="reauth_successful")
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=ACCESS_SCHEMA,
+            errors=errors,
+            description_placeholders={"url": subentry.data["url"], "reason": reason},
+        )
+
     def _create(self, swarm: str, name: str) -> ConfigFlowResult:
         # Topics outside microgrid/… name no swarm: only one entry may take what arrives there.
         first = not self._async_current_entries(include_ignore=False)
@@ -164,16 +273,32 @@ class MicrogridConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_abort(reason="mqtt_missing", description_placeholders={"add_mqtt": ADD_MQTT_URL})
 
 
-class MicrogridOptionsFlow(OptionsFlow):
-    """Changes how closely states follow the readings, and which other topics are read."""
+class MicrogridOptionsFlow(HealthOptions):
+    """Changes how closely states follow the readings, which other topics are read, and rules of health."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Show the one page of options; the update listener reloads the entry."""
+        """Ask what shall be changed."""
+        return self.async_show_menu(step_id="init", menu_options=["readings", "health_rules", "ageing"])
+
+    async def async_step_readings(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show the page of what is read and kept; the update listener reloads the entry."""
+        errors: dict[str, str] = {}
         if user_input is not None:
-            return self.async_create_entry(data=user_input)
+            days = [user_input[option] for option in KEEP_DAYS]
+            if days == sorted(days):
+                others = {
+                    key: value
+                    for key, value in self.config_entry.options.items()
+                    if key not in OPTIONS_SCHEMA.schema
+                }
+                return self.async_create_entry(data=others | user_input)
+            errors["base"] = "keep_order"
         return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(OPTIONS_SCHEMA, self.config_entry.options),
+            step_id="readings",
+            data_schema=self.add_suggested_values_to_schema(
+                OPTIONS_SCHEMA, user_input or self.config_entry.options
+            ),
+            errors=errors,
         )
 
 

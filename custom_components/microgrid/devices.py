@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant, callback
@@ -40,6 +41,10 @@ class DeviceTree:
         """Return the identifier of a node's device or of one of its parts."""
         return DOMAIN, self.unique_id(node_id, component) if component else self.unique_id(node_id)
 
+    def device_id(self, node_id: str) -> str:
+        """Return the id in the registry of the device of a node that was registered."""
+        return self._ids[node_id]
+
     def info(self, node: Node, component: str = "") -> dr.DeviceInfo | dr.ChildDeviceInfo:
         """Return what links an entity to its device."""
         if not component:
@@ -49,6 +54,36 @@ class DeviceTree:
             parent_device_id=self._register(node),
             translation_key=component,
         )
+
+    @callback
+    def register_part(
+        self,
+        node_id: str,
+        part: str,
+        *,
+        name: str,
+        manufacturer: str,
+        model: str,
+        sw_version: str | None,
+    ) -> dr.DeviceEntry:
+        """Register a device that a node stands for besides its own, with a maker and firmware of its own."""
+        return self._registry.async_get_or_create(
+            config_entry_id=self._entry.entry_id,
+            identifiers={self.identifier(node_id, part)},
+            name=name,
+            manufacturer=manufacturer,
+            model=model,
+            sw_version=sw_version,
+            via_device_id=self._ids[node_id],
+        )
+
+    @callback
+    def keep_only(self, prefix: str, node_ids: Collection[str]) -> None:
+        """Remove the devices of nodes whose id begins with `prefix`, but for those of `node_ids`."""
+        for device in dr.async_entries_for_config_entry(self._registry, self._entry.entry_id):
+            node_id = node_of_device(self._entry, device) or ""
+            if node_id.startswith(prefix) and node_id not in node_ids:
+                self._registry.async_remove_device(device.id)
 
     @callback
     def _changed(self, change: Change) -> None:
@@ -90,6 +125,15 @@ class DeviceTree:
             above = self._swarm.nodes[above].parent_id if above in self._swarm.nodes else None
         in_a_circle = above == node.node_id
         return node.parent_id if node.parent_id in self._ids and not in_a_circle else SITE_ID
+
+
+def part_of_device(entry: MicrogridConfigEntry, device: dr.AnyDeviceEntry) -> str | None:
+    """Return which part of its node a device of the entry stands for (`battery/512` of a Victron GX)."""
+    for domain, identifier in device.identifiers:
+        entry_id, _, rest = identifier.partition(_SEPARATOR)
+        if domain == DOMAIN and entry_id == entry.entry_id:
+            return rest.partition(_SEPARATOR)[2] or None
+    return None
 
 
 def node_of_device(entry: MicrogridConfigEntry, device: dr.AnyDeviceEntry) -> str | None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_NAME, CONF_SWARM
+from .core.contract.schedule import Schedule, digest
+from .core.gx.redact import redacted
 from .core.model.swarm import Node
 from .devices import node_of_device
+from .gx_control import GxControl
+from .gx_station import GxStation, Way
 from .runtime import MicrogridConfigEntry, MicrogridRuntime
+from .schedules import HeldSchedule, ScheduleDesk
 from .system_health import broker_connected
 
 TO_REDACT: Final = {CONF_NAME, CONF_SWARM}
@@ -21,6 +29,9 @@ _SERIAL: Final = re.compile(
     r"\b(?=[\w:-]*\d)(?:[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){3,}|[A-Za-z]{0,4}[0-9A-Fa-f]{8,})\b"
 )
 """What looks like a serial number or a hardware address."""
+_EXECUTIONS: Final = timedelta(days=2)
+"""So far back every interval is told of."""
+_PERIODS: Final = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=31)}
 
 
 async def async_get_config_entry_diagnostics(
@@ -29,9 +40,25 @@ async def async_get_config_entry_diagnostics(
     """Return the state of the whole swarm."""
     runtime = entry.runtime_data
     return {
-        **_surroundings(hass, entry, runtime),
+        **await _surroundings(hass, entry, runtime),
         "nodes": {node.node_id: _node(node) for node in runtime.swarm.nodes.values()},
         "protocol_too_new": dict(runtime.swarm_mqtt.too_new),
+        "schedules": {
+            "trouble": runtime.schedules.trouble,
+            "nodes": {node_id: _schedule(runtime.schedules, node_id) for node_id in runtime.schedules.known},
+        },
+        "health": {
+            "rounds": runtime.guardian.judged,
+            "cpu_s": round(runtime.guardian.cpu_s, 3),
+            "findings": {
+                node_id: [active.rule.id for active in runtime.guardian.active(node_id)]
+                for node_id in runtime.swarm.nodes
+            },
+        },
+        "victron_gx": {station.node_id: gx_station(station) for station in runtime.gx.stations.values()},
+        "victron_gx_control": {
+            control.node_id: gx_control(control) for control in runtime.gx_controls.values()
+        },
         "house_sensors_refused": dict(runtime.house_sensors.refused) if runtime.house_sensors else None,
     }
 
@@ -44,13 +71,46 @@ async def async_get_device_diagnostics(
     node_id = node_of_device(entry, device)
     node = runtime.swarm.nodes.get(node_id) if node_id else None
     return {
-        **_surroundings(hass, entry, runtime),
+        **await _surroundings(hass, entry, runtime),
         "node_id": node_id,
         "node": _node(node) if node else None,
+        "schedule": _schedule(runtime.schedules, node_id) if node_id in runtime.schedules.known else None,
+        "victron_gx": gx_station(station)
+        if node_id and (station := runtime.gx.station_of(node_id)) is not None
+        else None,
     }
 
 
-def _surroundings(
+def gx_station(station: GxStation) -> dict[str, Any]:
+    """Return how a Victron GX is reached and all that it told, without what names people or places."""
+    settings, access = station.settings, station.access
+    return {
+        "way": settings.way.value,
+        "encrypted": settings.tls if settings.way is Way.MQTT else settings.url.startswith("https:"),
+        "login": "token" if (settings.username or "").startswith("token/") else bool(settings.password),
+        "state": access.state.value,
+        "detail": _without_serials(access.detail.replace(settings.host or settings.url, REDACTED)),
+        "writable": access.writable,
+        "paths": len(station.tree),
+        "rejected": dict(station.tree.rejected),
+        "silent_s": station.tree.silent_s(),
+        "tree": redacted(station.tree, settings.portal),
+    }
+
+
+def gx_control(control: GxControl) -> dict[str, Any]:
+    """Return what is written to a Victron GX and what is held there; who asked for it stays at home."""
+    return {
+        "controls": control.keys(),
+        "held": {key: asdict(held) for key, held in control.overrides.items()},
+        "writes": [
+            {**asdict(line), "by": "user" if line.user_id else line.by, "user_id": None}
+            for line in control.audit
+        ],
+    }
+
+
+async def _surroundings(
     hass: HomeAssistant, entry: MicrogridConfigEntry, runtime: MicrogridRuntime
 ) -> dict[str, Any]:
     swarm = runtime.swarm
@@ -68,6 +128,29 @@ def _surroundings(
             "rejected": dict(swarm.rejected),
         },
         "state_writes": runtime.hub.writes,
+        "archive": {
+            "received": asdict(runtime.historian.received),
+            "trouble": runtime.historian.trouble,
+            "statistics_hours_imported": runtime.statistics.imported,
+        },
+        "influxdb": {
+            "version": runtime.influx.server.version if runtime.influx.server else None,
+            "tiers": {step.name: step.made for step in runtime.influx.steps},
+            "sent": asdict(runtime.influx.sent),
+            "delay_s": runtime.influx.delay_s(),
+            "bytes_behind": await runtime.influx.behind(),
+            "trouble": runtime.influx.trouble,
+        }
+        if runtime.influx.configured
+        else None,
+        "explainer": {
+            "outcomes": dict(runtime.explainer.outcomes),
+            "trouble": runtime.explainer.trouble,
+            "tokens": asdict(runtime.explainer.ledger.usage),
+            "cents": round(runtime.explainer.ledger.total_cents, 3),
+        }
+        if runtime.explainer.configured
+        else None,
     }
 
 
@@ -99,6 +182,62 @@ def _node(node: Node) -> dict[str, Any]:
         "values_rejected": dict(node.values_rejected),
         "metrics": sorted(node.metrics),
         "faults": sorted(node.faults),
+    }
+
+
+def _schedule(desk: ScheduleDesk, node_id: str) -> dict[str, Any]:
+    """Return what a node was told to do and what became of it; a schedule's name may name people."""
+    held = desk.held(node_id) or HeldSchedule()
+    state = held.state
+    return {
+        "status": desk.status(node_id).value,
+        "sent": _document(held.sent),
+        "answer": held.answer.value,
+        "reasons": [_without_serials(reason) for reason in held.reasons],
+        "accepted": _document(held.accepted),
+        "state": {
+            "mode": state.mode.value,
+            "basis": state.basis.value,
+            "revision": state.revision,
+            "digest": state.digest,
+            "interval_id": state.interval_id,
+            "rate_w": state.rate_w,
+            "heard": held.state_at.isoformat() if held.state_at else None,
+        }
+        if state
+        else None,
+        "analytics": {
+            name: {**asdict(found), "success_percent": found.success_percent}
+            for name, found in ((name, desk.analytics(node_id, period)) for name, period in _PERIODS.items())
+        },
+        "executions": [
+            {
+                "start": one.start.isoformat(),
+                "revision": one.revision,
+                "mode": one.mode.value,
+                "requested_w": one.requested_w,
+                "actual_w": one.actual_w,
+                "status": one.status.value,
+                "late_s": one.late_s,
+                "reasons": [_without_serials(reason) for reason in one.reasons],
+            }
+            for one in desk.executions(node_id, dt_util.utcnow() - _EXECUTIONS)
+        ],
+    }
+
+
+def _document(schedule: Schedule | None) -> dict[str, Any] | None:
+    if schedule is None:
+        return None
+    return {
+        "schedule_id": REDACTED,
+        "revision": schedule.revision,
+        "digest": digest(schedule),
+        "issued_at": schedule.issued_at.isoformat(),
+        "valid_until": schedule.valid_until.isoformat(),
+        "default": schedule.default.value,
+        "intervals": len(schedule.intervals),
+        "value_curve": bool(schedule.value_curve),
     }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Protocol, override
 
 from homeassistant.const import EntityCategory
-from homeassistant.core import callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -86,14 +86,56 @@ class MetricEntity(NodeEntity):
         return self.node.values.get(self.metric.key)
 
 
+class Teller(Protocol):
+    """A part that says when it knows something new of a node."""
+
+    def on_change(self, listener: Callable[[str], None], /) -> CALLBACK_TYPE:
+        """Call `listener` with the node; returns the way to stop it."""
+
+
+class LastingEntity(NodeEntity):
+    """Shows what stays true when the node falls silent."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Always."""
+        return True
+
+
+class ToldEntity(LastingEntity):
+    """Shows what a part knows of a node."""
+
+    @property
+    def teller(self) -> Teller:
+        """The part that knows it."""
+        raise NotImplementedError
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Be told of what is new."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.teller.on_change(self._told))
+
+    @callback
+    def _told(self, node_id: str) -> None:
+        if node_id == self.node.node_id:
+            self.on_told()
+
+    @callback
+    def on_told(self) -> None:
+        """There is something new."""
+        self.async_write_ha_state()
+
+
 class EntityHub:
     """Carries changes of the swarm to the entities that show them."""
 
     def __init__(self, swarm: Swarm, profile: Profile, interval_s: float) -> None:
         """Follow the swarm."""
         self._swarm = swarm
-        self._profile = profile
-        self._interval_s = interval_s
+        self.profile = profile
+        self.interval_s = interval_s
         self._metrics: dict[str, dict[str, MetricEntity]] = {}
         self._others: dict[str, list[NodeEntity]] = {}
         self._waiting: set[MetricEntity] = set()
@@ -107,7 +149,7 @@ class EntityHub:
 
     def band(self, metric: Metric) -> DeadBand:
         """Return the dead-band of a new entity."""
-        return DeadBand(metric, self._profile, self._interval_s)
+        return DeadBand(metric, self.profile, self.interval_s)
 
     @callback
     def add(self, entity: NodeEntity) -> None:

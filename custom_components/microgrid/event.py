@@ -12,11 +12,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from . import entities_guardian, entities_planner, entities_schedules
 from .core.contract.faults import condition
 from .core.contract.messages import EventState, EventType, NodeEvent
 from .core.contract.reading import format_time
 from .core.model.swarm import Change, EventReceived, Node, NodeRemoved
-from .entity import NodeEntity, add_node_entities
+from .entity import LastingEntity, add_node_entities
 from .runtime import MicrogridConfigEntry, MicrogridRuntime
 
 PARALLEL_UPDATES = 0
@@ -58,16 +59,19 @@ async def async_setup_entry(
     def changed(change: Change) -> None:
         if isinstance(change, EventReceived):
             for entity in made.get(change.node.node_id, ()):
-                entity.on_event(change.event)
+                entity.on_event(change.event, late=change.late)
         elif isinstance(change, NodeRemoved):
             made.pop(change.node.node_id, None)
 
     add_node_entities(entry, async_add_entities, make)
     entry.async_on_unload(entry.runtime_data.swarm.subscribe(changed))
+    entities_guardian.add_events(entry, async_add_entities)
+    entities_planner.add_events(entry, async_add_entities)
+    entities_schedules.add_events(entry, async_add_entities)
 
 
-class NodeEventEntity(NodeEntity, EventEntity):
-    """Shows the newest event of a node. What happened stays true when the node falls silent."""
+class NodeEventEntity(LastingEntity, EventEntity):
+    """Shows the newest event of a node."""
 
     def __init__(self, runtime: MicrogridRuntime, node: Node, key: str, event_types: tuple[str, ...]) -> None:
         """Name the entity and its events."""
@@ -75,13 +79,7 @@ class NodeEventEntity(NodeEntity, EventEntity):
         self._attr_translation_key = key
         self._attr_event_types = list(event_types)
         self._added = False
-        self._early: deque[NodeEvent] = deque(maxlen=_EARLY)
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Always."""
-        return True
+        self._early: deque[tuple[NodeEvent, bool]] = deque(maxlen=_EARLY)
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -89,17 +87,18 @@ class NodeEventEntity(NodeEntity, EventEntity):
         await super().async_added_to_hass()
         self._added = True
         while self._early:
-            self.on_event(self._early.popleft())
+            event, late = self._early.popleft()
+            self.on_event(event, late=late)
 
     @callback
-    def on_event(self, event: NodeEvent) -> None:
-        """Show an event when it is one of ours."""
+    def on_event(self, event: NodeEvent, *, late: bool = False) -> None:
+        """Show an event when it is one of ours; one that comes late says so."""
         if (event_type := self._event_type(event)) is None:
             return
         if not self._added:
-            self._early.append(event)
+            self._early.append((event, late))
             return
-        self._trigger_event(event_type, self._attributes(event))
+        self._trigger_event(event_type, self._attributes(event) | {"late": late})
         self.async_write_ha_state()
 
     @abstractmethod

@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from . import entities_commands, entities_gx_control, entities_planner
 from .core.model.refrigerant import REFRIGERANTS
 from .core.model.swarm import Node
 from .entity import NodeEntity, add_node_entities
@@ -27,6 +28,9 @@ async def async_setup_entry(
 ) -> None:
     """Add the selects of all nodes, now and later."""
     add_node_entities(entry, async_add_entities, _of_node)
+    entities_commands.add_selects(entry, async_add_entities)
+    entities_gx_control.add_selects(entry, async_add_entities)
+    entities_planner.add_selects(entry, async_add_entities)
 
 
 def _of_node(runtime: MicrogridRuntime, node: Node) -> list[Entity]:

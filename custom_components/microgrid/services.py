@@ -17,6 +17,19 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv, service
 from homeassistant.util.json import JsonValueType
 
+from . import (
+    services_debug,
+    services_energy,
+    services_export,
+    services_faults,
+    services_fleet,
+    services_guardian,
+    services_gx,
+    services_history,
+    services_patterns,
+    services_planner,
+    services_schedules,
+)
 from .const import DOMAIN
 from .core.contract.messages import CommandResult, CommandStatus
 from .core.model.swarm import Node
@@ -65,6 +78,17 @@ def async_register_services(hass: HomeAssistant) -> None:
         schema=SEND_COMMAND_SCHEMA,
         supports_response=SupportsResponse.OPTIONAL,
     )
+    services_patterns.async_register(hass)
+    services_history.async_register(hass)
+    services_energy.async_register(hass)
+    services_planner.async_register(hass)
+    services_faults.async_register(hass)
+    services_export.async_register(hass)
+    services_debug.async_register(hass)
+    services_schedules.async_register(hass)
+    services_gx.async_register(hass)
+    services_fleet.async_register(hass)
+    services_guardian.async_register(hass)
 
 
 async def _send_command(call: ServiceCall) -> ServiceResponse:

@@ -41,6 +41,11 @@ async def _information(hass: HomeAssistant) -> dict[str, Any]:
         "nodes_online": sum(node.available for node in nodes),
         "messages_received": sum(sum(swarm.received.values()) for swarm in swarms),
         "messages_rejected": sum(sum(swarm.rejected.values()) for swarm in swarms),
+        "frames_stored": sum(runtime.historian.received.frames for runtime in runtimes),
+        "frames_lost": sum(runtime.historian.received.lost for runtime in runtimes),
+        "archive_trouble": next(
+            (trouble for runtime in runtimes if (trouble := runtime.historian.trouble)), "–"
+        ),
         "state_writes_per_second": _writes_per_second(runtimes),
     }
 

@@ -1,5 +1,6 @@
-// The entry of the bundle: makes the dashboard strategy and the swarm card known to Home Assistant.
+// The entry of the bundle: makes the dashboard strategy and the cards known to Home Assistant.
 
+import { PlanCard } from "./plan-card";
 import { DashboardStrategy } from "./strategy";
 import { translator } from "./strings";
 import { SwarmCard } from "./swarm-card";
@@ -26,6 +27,14 @@ define("microgrid-swarm-card", SwarmCard, (window) => {
     type: "microgrid-swarm-card",
     name: translate("title"),
     description: translate("description"),
+  });
+});
+
+define("microgrid-plan-card", PlanCard, (window) => {
+  (window.customCards ??= []).push({
+    type: "microgrid-plan-card",
+    name: translate("planTitle"),
+    description: translate("planDescription"),
   });
 });
 

@@ -3,7 +3,7 @@
 import type { Config, Hass } from "./hass";
 import { translator } from "./strings";
 import { nodesOf, readSites, type Site } from "./swarm";
-import { clusterView, devicesView, emptyView, healthView, otherHousesView, overview, type Context } from "./views";
+import { clusterView, devicesView, emptyView, energyView, healthView, otherHousesView, overview, type Context } from "./views";
 
 /** `Cluster A` → `cluster-a`, made unique among the paths that are taken. */
 export function pathOf(name: string, taken: Set<string>): string {
@@ -25,14 +25,16 @@ export function generateDashboard(config: Config, hass: Hass): Config {
   const title = live.length === 1 ? live[0]?.node.name : context.translate("title");
   if (!live.length) return { title, views: [emptyView(context, sites.length > 0)] };
 
-  const taken = new Set(["overview", "devices", "health"]);
+  const taken = new Set(["overview", "energy", "devices", "health"]);
   const clusters = live.flatMap((site) => site.clusters);
   const houses = live.flatMap((site) => site.houses);
   const devices = devicesView(context, live);
+  const energy = energyView(context, live);
   return {
     title,
     views: [
       overview(context, live),
+      ...(energy ? [energy] : []),
       ...clusters.map((cluster) => clusterView(context, cluster, pathOf(cluster.gateway.name, taken))),
       ...(houses.length ? [otherHousesView(context, houses, pathOf(context.translate("houses"), taken))] : []),
       ...(devices ? [devices] : []),

@@ -4,8 +4,6 @@ import { css } from "lit";
 
 export const styles = css`
   :host {
-    display: block;
-    container-type: inline-size;
     --line: color-mix(in srgb, var(--primary-text-color) 24%, var(--ground));
     --out: var(--energy-grid-return-color, #8353d1);
     --in: var(--energy-grid-consumption-color, #488fc2);
@@ -13,40 +11,8 @@ export const styles = css`
     --charge: var(--energy-battery-out-color, #4db6ac);
     --fault: var(--error-color, #db4437);
     --low: var(--warning-color, #ffa600);
-    --ground: var(--ha-card-background, var(--card-background-color, #fff));
     --bus: 4px;
     --trunk: 16px; /* x of the vertical line of a group */
-  }
-  ha-card {
-    padding: 16px;
-    box-sizing: border-box;
-    height: 100%;
-    font-size: var(--ha-font-size-m, 14px);
-    line-height: 1.35;
-    color: var(--primary-text-color);
-  }
-  .empty {
-    margin: 0;
-    color: var(--secondary-text-color);
-  }
-  button {
-    all: unset;
-    box-sizing: border-box;
-    cursor: pointer;
-    border-radius: 10px;
-    -webkit-tap-highlight-color: transparent;
-  }
-  button:disabled {
-    cursor: default;
-  }
-  button:focus-visible {
-    outline: 2px solid var(--primary-color);
-    outline-offset: 1px;
-  }
-  @media (hover: hover) {
-    button:enabled:hover {
-      background: color-mix(in srgb, var(--primary-text-color) 5%, transparent);
-    }
   }
 
   /* ---- totals ---- */
@@ -57,43 +23,10 @@ export const styles = css`
     max-width: 860px;
     margin: 0 auto;
   }
-  .figure {
-    display: grid;
-    grid-template-columns: auto 1fr;
-    grid-template-areas: "icon name" "icon value" "icon more";
-    column-gap: 12px;
-    align-items: center;
-    justify-content: start;
-    padding: 8px;
-    min-width: 0;
-  }
-  .figure ha-icon {
-    grid-area: icon;
-    --mdc-icon-size: 22px;
-    padding: 10px;
-    border-radius: 50%;
-    color: var(--tint);
-    background: color-mix(in srgb, var(--tint) 16%, transparent);
-    align-self: start;
-  }
-  .figure .name {
-    grid-area: name;
-    font-size: var(--ha-font-size-s, 12px);
-    color: var(--secondary-text-color);
-  }
   .figure .value {
-    grid-area: value;
     font-size: 22px;
     line-height: 1.2;
-    font-weight: 500;
-    font-variant-numeric: tabular-nums;
     white-space: nowrap;
-  }
-  .figure .more {
-    grid-area: more;
-    min-height: 1.35em;
-    font-size: var(--ha-font-size-s, 12px);
-    color: var(--secondary-text-color);
   }
   .solar_power {
     --tint: var(--solar);

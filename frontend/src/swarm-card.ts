@@ -1,14 +1,16 @@
 // The card that shows a swarm as a single-line diagram: totals, bus, contactors, clusters and what hangs behind them.
 
-import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 
+import { cardStyles } from "./card-styles";
 import { contactor, vessel } from "./glyphs";
-import type { Config, DeviceEntry, EntityEntry, Hass } from "./hass";
+import type { Hass } from "./hass";
 import { formatNumber, formatPower, isOn, number, text, watts } from "./readings";
+import { SiteCard } from "./site-card";
 import { translator, type Translate } from "./strings";
 import { direction, flowText, iconOf, partAsNode, summarize, watched, type Direction, type Summary } from "./summary";
 import { styles } from "./swarm-card-styles";
-import { find, nodesOf, readSites, type Cluster, type Node, type Site } from "./swarm";
+import { find, nodesOf, type Cluster, type Node, type Site } from "./swarm";
 
 /** A column of the diagram that stays readable. */
 const COLUMN_PX = 216;
@@ -22,81 +24,18 @@ export function columnsFor(groups: number, width_px: number): number {
   return groups ? Math.ceil(groups / Math.ceil(groups / fit)) : 1;
 }
 
-export class SwarmCard extends LitElement {
-  static override styles = styles;
-  static override properties = {
-    hass: { attribute: false },
-    _config: { state: true },
-    _width: { state: true },
-  };
+export class SwarmCard extends SiteCard {
+  static override styles = [cardStyles, styles];
 
-  declare hass: Hass | undefined;
-  declare _config: Config | undefined;
-  declare _width: number;
-
-  private devices: Readonly<Record<string, DeviceEntry>> | undefined;
-  private entities: Readonly<Record<string, EntityEntry>> | undefined;
   private site: Site | undefined;
-  private watched: readonly string[] = [];
-  private observer: ResizeObserver | undefined;
-
-  constructor() {
-    super();
-    this._width = 0;
-  }
-
-  static getStubConfig(): Config {
-    return {};
-  }
-
-  setConfig(config: Config): void {
-    if (config["site"] !== undefined && typeof config["site"] !== "string") {
-      throw new Error("site: expected the id of the device of a microgrid site");
-    }
-    this._config = config;
-    this.devices = undefined;
-  }
 
   getCardSize(): number {
     return 8;
   }
 
-  getGridOptions(): Config {
-    return { columns: "full", rows: "auto", min_columns: 6 };
-  }
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.observer = new ResizeObserver(([entry]) => {
-      if (entry) this._width = entry.contentRect.width;
-    });
-    this.observer.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.observer?.disconnect();
-  }
-
-  /** Home Assistant hands over a new `hass` for every state of the house: only ours count. */
-  protected override shouldUpdate(changed: PropertyValues): boolean {
-    if (!this.hass || !this._config) return false;
-    const before = changed.get("hass") as Hass | undefined;
-    if (changed.size > 1 || !before || this.read(this.hass)) return true;
-    const now = this.hass;
-    return before.language !== now.language || this.watched.some((id) => before.states[id] !== now.states[id]);
-  }
-
-  /** Read the registries again when they changed; tells whether they did. */
-  private read(hass: Hass): boolean {
-    if (hass.devices === this.devices && hass.entities === this.entities) return false;
-    this.devices = hass.devices;
-    this.entities = hass.entities;
-    const sites = readSites(hass);
-    const wanted = this._config?.["site"];
-    this.site = wanted === undefined ? sites[0] : sites.find((site) => site.node.deviceId === wanted);
-    this.watched = this.site ? [...nodesOf(this.site), ...this.site.node.parts.map(partAsNode)].flatMap(watched) : [];
-    return true;
+  protected override choose([site]: readonly Site[]): readonly string[] {
+    this.site = site;
+    return site ? [...nodesOf(site), ...site.node.parts.map(partAsNode)].flatMap(watched) : [];
   }
 
   protected override render(): TemplateResult | typeof nothing {
@@ -105,7 +44,7 @@ export class SwarmCard extends LitElement {
     this.read(hass);
     const translate = translator(hass.language);
     const site = this.site;
-    if (!site) return html`<ha-card><p class="empty">${translate("emptyTitle")}</p></ha-card>`;
+    if (!site) return html`<ha-card><p class="quiet">${translate("emptyTitle")}</p></ha-card>`;
 
     const parts = site.node.parts.filter((part) => part.entities.length).map(partAsNode);
     const others = [...site.devices, ...parts];

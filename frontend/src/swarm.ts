@@ -32,6 +32,8 @@ export interface Site {
   readonly houses: readonly Node[];
   /** Everything that is neither gateway nor house. */
   readonly devices: readonly Node[];
+  /** Where the energy planner shows what it does. */
+  readonly planner: Node | undefined;
 }
 
 // The registry does not tell the kind of a node; these quantities do. One of them is enough.
@@ -43,6 +45,8 @@ const SIGNATURES: readonly (readonly [Kind, readonly string[]])[] = [
   ["battery", ["schedule_mode", "schedule_active"]],
   ["house", ["exchange_power", "load_power", "health"]],
 ];
+/** Ends the identifier of the planner's device. */
+const PLANNER = "/energy_planner";
 const HOUSE_PARTS = ["inverter", "mppt", "battery"];
 
 const naturally = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
@@ -110,8 +114,14 @@ export function readSites(hass: Pick<Hass, "devices" | "entities">): Site[] {
   };
 
   const nodes = new Map<string, Node>();
+  const planners = new Map<string, Node>();
   for (const device of devices) {
-    if (device.parent_device_id) continue;
+    if (identifier(device)?.endsWith(PLANNER)) {
+      planners.set(device.config_entry_id ?? "", { ...partOf(device, ""), kind: "other", parts: [] });
+      continue;
+    }
+    // A service of a Victron GX (entry/node/battery/512) stands behind its station, and has a page of its own.
+    if (device.parent_device_id || (identifier(device) ?? "").split("/").length > 2) continue;
     nodes.set(device.id, { ...partOf(device, ""), kind: kindOf(device), parts: parts.get(device.id) ?? [] });
   }
 
@@ -135,6 +145,7 @@ export function readSites(hass: Pick<Hass, "devices" | "entities">): Site[] {
       clusters,
       houses: rest.filter((node) => node.kind === "house"),
       devices: rest.filter((node) => node.kind !== "house"),
+      planner: planners.get(entry ?? ""),
     });
   }
   return sites.sort((a, b) => byName(a.node, b.node));

@@ -149,6 +149,7 @@ const GRAPH_ICONS: Partial<Record<StringKey, string>> = {
   power: "mdi:flash",
   stateOfCharge: "mdi:battery-50",
   frequency: "mdi:sine-wave",
+  priceNow: "mdi:cash-clock",
 };
 
 /** Sections with one graph of the last day each. */
@@ -218,6 +219,7 @@ export function overview(context: Context, sites: readonly Site[]): Config {
       { column_span: 3 },
     ),
     problems(context, site, undefined),
+    planSection(site),
     ...dayGraphs(context, [
       ["power", found(site.node, ["solar_power", "load_power", "battery_power"])],
       ["stateOfCharge", found(site.node, ["state_of_charge", "lowest_state_of_charge"])],
@@ -225,6 +227,80 @@ export function overview(context: Context, sites: readonly Site[]): Config {
     ]),
   ]);
   return view(translate("title"), "overview", undefined, sections, { badges });
+}
+
+/** What the batteries do next and why, where somebody plans. */
+function planSection({ node, planner }: Site): Section {
+  const action = planner && find(planner, "planner_action");
+  const cards = action ? [{ type: "custom:microgrid-plan-card", site: node.deviceId }] : [];
+  return section(cards, { column_span: 3 });
+}
+
+/** Everything about money: the plan, what it saved, what is chosen, and who pays whom. */
+export function energyView(context: Context, sites: readonly Site[]): Config | undefined {
+  const { hass, translate } = context;
+  const sections = sites.flatMap((site) => {
+    const planner = site.planner;
+    if (!planner) return [];
+    const saving = find(planner, "planner_saving_total");
+    const bill = (span: Span) => settled(planner, `planner_bill_${span}`, `planner_payment_${span}`);
+    return [
+      planSection(site),
+      section([
+        heading(translate("planning"), "mdi:tune-variant"),
+        ...found(planner, ["automatic_planning", "planner_strategy"]).map((entity) =>
+          tile(entity, { grid_options: { columns: "full" } }),
+        ),
+        ...found(planner, ["planner_reserve"]).map((entity) =>
+          tile(entity, { features: [{ type: "numeric-input", style: "slider" }], grid_options: { columns: "full" } }),
+        ),
+        ...found(planner, ["planner_saving_today", "planner_saving_total", "planner_energy_worth", "planner_plan"]).map(
+          (entity) => tile(entity),
+        ),
+      ]),
+      ...dayGraphs(context, [["priceNow", found(planner, ["planner_price"])]]),
+      section(
+        saving && hass.config.components.includes("history")
+          ? [
+              heading(translate("savings"), "mdi:piggy-bank"),
+              {
+                type: "statistics-graph",
+                chart_type: "bar",
+                period: "day",
+                days_to_show: 14,
+                stat_types: ["change"],
+                hide_legend: true,
+                entities: [{ entity: saving, name: ENTITY_NAME }],
+                grid_options: { columns: "full", rows: GRAPH_ROWS },
+              },
+            ]
+          : [],
+      ),
+      ...(["today", "month"] as const).map((span) =>
+        section(
+          bill(span).length
+            ? [
+                heading(`${translate("settlement")} · ${translate(span === "today" ? "today" : "thisMonth")}`, "mdi:receipt-text"),
+                { type: "entities", entities: bill(span), show_header_toggle: false, grid_options: { columns: "full" } },
+                ...(span === "today" ? [{ type: "markdown", content: translate("settlementNote"), text_only: true }] : []),
+              ]
+            : [],
+        ),
+      ),
+    ];
+  });
+  return sections.length ? view(translate("energy"), "energy", undefined, sections) : undefined;
+}
+
+type Span = "today" | "month";
+
+/** The bill of the connection above the payments that it is the sum of. */
+function settled(planner: Node, bill: string, payment: string): Config[] {
+  const payments = shown(planner).filter((entity) => entity.translation_key === payment);
+  return [...found(planner, [bill]), ...payments.map((entity) => entity.entity_id)].map((entity) => ({
+    entity,
+    name: ENTITY_NAME,
+  }));
 }
 
 /** One page for a cluster: its gateway, its graphs, its houses. */

@@ -8,10 +8,10 @@ import { entitiesIn, pretend, tell } from "./pretend";
 const views = (config: Config) => config["views"] as Config[];
 const paths = (config: Config) => views(config).map((view) => view["path"]);
 
-test("a page for all, for each cluster, for lonely houses, for devices, for health", async () => {
+test("a page for all, for energy, for each cluster, for lonely houses, for devices, for health", async () => {
   const dashboard = await DashboardStrategy.generate({ type: "custom:microgrid" }, pretend());
   expect(dashboard["title"]).toBe("Demo");
-  expect(paths(dashboard)).toEqual(["overview", "gateway-1", "houses", "devices", "health"]);
+  expect(paths(dashboard)).toEqual(["overview", "energy", "gateway-1", "houses", "devices", "health"]);
 });
 
 test("no page names an entity that does not exist or is hidden", () => {
@@ -53,8 +53,26 @@ test("before the first device the page says what to do", () => {
 test("one swarm of several can be chosen", () => {
   const hass = pretend();
   expect(paths(generateDashboard({ site: "no such device" }, hass))).toEqual(["overview"]);
-  const site = Object.values(hass.devices).find((device) => device.entry_type === "service");
-  expect(paths(generateDashboard({ site: site?.id }, hass))).toHaveLength(5);
+  const site = Object.values(hass.devices).find((device) => device.id.endsWith("/site"));
+  expect(paths(generateDashboard({ site: site?.id }, hass))).toHaveLength(6);
+});
+
+test("the page of energy has the plan, what it saves and the bill above the payments; without planner there is none", () => {
+  const hass = pretend();
+  const energy = views(generateDashboard({}, hass)).find((view) => view["path"] === "energy");
+  const text = JSON.stringify(energy);
+  expect(text).toContain("microgrid-plan-card");
+  expect(text).toContain('"statistics-graph"');
+  const sections = (energy?.["sections"] ?? []) as { cards: Config[] }[];
+  const lists = sections.flatMap(({ cards }) => cards.filter((card) => card["type"] === "entities"));
+  const keys = lists.map((card) => (card["entities"] as Config[]).map((row) => hass.entities[String(row["entity"])]?.translation_key));
+  expect(keys).toEqual([
+    ["planner_bill_today", "planner_payment_today", "planner_payment_today"],
+    ["planner_bill_month", "planner_payment_month", "planner_payment_month"],
+  ]);
+  for (const id of Object.keys(hass.devices)) if (id.endsWith("energy_planner")) delete hass.devices[id];
+  expect(paths(generateDashboard({}, hass))).not.toContain("energy");
+  expect(JSON.stringify(generateDashboard({}, hass))).not.toContain("microgrid-plan-card");
 });
 
 test("paths are readable, unique and never those of our own pages", () => {
@@ -73,6 +91,6 @@ test("diagnoses stand by quantity with the names of the nodes", () => {
   for (const id of Object.keys(hass.entities)) tell(hass, id, "1");
   const health = views(generateDashboard({}, hass)).at(-1);
   const sections = (health?.["sections"] ?? []) as { cards: Config[] }[];
-  const shared = sections.find(({ cards }) => JSON.stringify(cards[0]).includes("state_of_health"));
+  const shared = sections.find(({ cards }) => /"[a-z_.0-9]*battery_state_of_health/.test(JSON.stringify(cards)));
   expect(shared?.cards).toHaveLength(3);
 });

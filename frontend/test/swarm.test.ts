@@ -69,3 +69,19 @@ test("two swarms are two sites", () => {
     ["Demo", 7],
   ]);
 });
+
+test("the services of a Victron GX are no nodes of their own", () => {
+  const hass = pretend();
+  const before = names(only(hass).devices);
+  const heatPump = Object.values(hass.devices).find((device) => device.name === "Heat pump 1" || device.name?.startsWith("Heat pump"));
+  if (!heatPump) throw new Error("no heat pump in the fixture");
+  const [domain, id] = heatPump.identifiers[0] ?? ["", ""];
+  hass.devices["service"] = {
+    ...heatPump,
+    id: "service",
+    name: "Barn battery",
+    identifiers: [[domain, `${id}/battery/512`]],
+    via_device_id: heatPump.id,
+  };
+  expect(names(only(hass).devices)).toEqual(before);
+});

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,8 @@ _SHORTEST_INTERVAL_S = 10.0  # the node reads every 10 s
 _LONGEST_INTERVAL_S = 3600.0
 
 type _Handler = Callable[[str, ReceiveMessage, bytes], None]
+type Record = Callable[[Node, list[tuple[datetime, Mapping[str, object]]]], None]
+"""Gets a node and all that it measured, of now and of before, with the times of its own clock."""
 
 
 @dataclass(slots=True)
@@ -71,11 +73,14 @@ class _Watched:
 class HeatPumpMqtt:
     """Carries heat pump nodes into the model and adds what their readings mean."""
 
-    def __init__(self, hass: HomeAssistant, swarm: Swarm, setting: Callable[[str, str], Any]) -> None:
-        """Know where values go, and what the owner chose for a node."""
+    def __init__(
+        self, hass: HomeAssistant, swarm: Swarm, setting: Callable[[str, str], Any], record: Record
+    ) -> None:
+        """Know where values go, what the owner chose for a node, and who keeps all that was measured."""
         self._hass = hass
         self._swarm = swarm
         self._setting = setting
+        self._record = record
         self._refusals = Refusals(swarm)
         self._speakers: dict[str, _Speaker] = {}
         self._watched: dict[str, _Watched] = {}
@@ -192,6 +197,7 @@ class HeatPumpMqtt:
                 speaker.seen.popitem(last=False)
             dated.append((reading.time, reading))
         if dated:
+            self._record(node, [(time, reading.values) for time, reading in dated])
             time, reading = max(dated, key=lambda item: item[0])
             current = self._is_current(node.node_id, speaker, time, arrival, now)
         elif readings[-1].time is None:  # its clock is not set: what arrives now is read now

@@ -11,6 +11,8 @@ _LOGGER = logging.getLogger(__name__)
 _QUIET_S = 60.0
 _EXPECTED = frozenset({RejectReason.DUPLICATE, RejectReason.OUTDATED})
 """A sender may repeat at will and a network may reorder: counted, but no reason to warn anybody."""
+_BIRTHS_COME_S = 10.0
+"""After the start the broker sends births that it kept, and what nodes say meanwhile may overtake them."""
 
 
 class Refusals:
@@ -19,6 +21,7 @@ class Refusals:
     def __init__(self, swarm: Swarm) -> None:
         """Know the swarm, which counts."""
         self._swarm = swarm
+        self._began = swarm.monotonic()
         self._quiet: dict[tuple[str, RejectReason], tuple[float, int]] = {}
 
     def refuse(self, topic: str, sender: str, reason: RejectReason, detail: str) -> None:
@@ -35,11 +38,12 @@ class Refusals:
 
         Senders that are no node share one line, so invented ids cannot flood the log.
         """
-        if rejection.reason in _EXPECTED:
+        now = self._swarm.monotonic()
+        early = rejection.reason is RejectReason.UNKNOWN_NODE and now - self._began < _BIRTHS_COME_S
+        if early or rejection.reason in _EXPECTED:
             _LOGGER.debug("%s: refused (%s): %s", topic, rejection.reason, rejection.detail)
             return
         key = (sender if sender in self._swarm.nodes else "", rejection.reason)
-        now = self._swarm.monotonic()
         logged_at, held_back = self._quiet.get(key, (float("-inf"), 0))
         if now - logged_at < _QUIET_S:
             self._quiet[key] = (logged_at, held_back + 1)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from ..codec.exports.optional import ExportError
-from . import log
+from . import debug, energy, log, query
 
 FINE, FINDINGS, UNUSABLE = 0, 1, 2
 
@@ -26,6 +26,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     log.add_commands(parts.add_parser("log", help="look at, check, repair, export and plot logs"))
+    query.add_commands(parts.add_parser("query", help="ask an archive for patterns"))
+    debug.add_commands(parts.add_parser("debug", help="ask why: trips, disconnections, cells, sharing"))
+    energy.add_plan(parts.add_parser("plan", help="plan a battery from a CSV file"))
+    energy.add_commands(parts.add_parser("energy", help="what policies of a battery would have cost"))
     return parser
 
 

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from ..codec.umg1.wire import Malformed
 from ..codec.umg1.writer import SegmentWriter
 from .plot import plot
 from .progress import Progress
+from .times import time_of
 
 FINE, FINDINGS = 0, 1
 _LISTED = 20  # findings of one sort that are printed; the number of the others follows
@@ -57,12 +57,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         added.add_argument(
             "--from",
             dest="since_us",
-            type=_time,
+            type=time_of,
             metavar="TIME",
             help="first instant, such as 2026-10-01T12:00",
         )
         added.add_argument(
-            "--to", dest="until_us", type=_time, metavar="TIME", help="first instant that is left out"
+            "--to", dest="until_us", type=time_of, metavar="TIME", help="first instant that is left out"
         )
 
     info = verb("info", _info, "say what a log holds")
@@ -108,16 +108,6 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "--channel", action="append", metavar="KEY", help="this channel; may be repeated (default: all)"
     )
     window(draw)
-
-
-def _time(text: str) -> int:
-    """Read ISO 8601 as µs of UTC; a time without zone is UTC."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-10-01T12:00:00Z") from None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return round(when.timestamp() * 1e6)
 
 
 def _open(paths: Iterable[Path]) -> Log:
