@@ -21,11 +21,13 @@ UV = os.environ.get("UV") or "uv"
 
 _REGISTRY = re.compile(r'registry = "[a-z+]+://[^"]*"')
 _URL = re.compile(r'url = "[a-z+]+://[^"]*/([^"/]+)"')
+_SIZE = re.compile(r", size = \d+")
+"""Of files: some indexes tell it and others do not."""
 
 
 def without_hosts(lock: str) -> str:
     """The lock file with the index called `index` and every file by its bare name."""
-    return _URL.sub(r'url = "\1"', _REGISTRY.sub('registry = "index"', lock))
+    return _SIZE.sub("", _URL.sub(r'url = "\1"', _REGISTRY.sub('registry = "index"', lock)))
 
 
 def is_current() -> bool:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+from microgrid_core.model.bare_sensors import WEATHER_METRICS
+from microgrid_core.model.kinds import KINDS
+from microgrid_core.model.metric import DeviceKind, Metric, ValueType
 
-from microgrid_core.model.bare_sensors import WEATHER_METRICS  # noqa: E402 - found only through the line above
-from microgrid_core.model.kinds import KINDS  # noqa: E402
-from microgrid_core.model.metric import DeviceKind, Metric, ValueType  # noqa: E402
+from .kept import ROOT, keep, run_generator
 
 TARGET = ROOT / "docs" / "reference" / "metrics.md"
 TEXTS = ROOT / "custom_components" / "microgrid" / "translations" / "en.json"
@@ -60,7 +56,7 @@ def _unit(metric: Metric) -> str:
 def _rate(metric: Metric) -> str:
     if metric.log is None:
         return ""
-    return f"{1000.0 / metric.log.period_ms:g} Hz"
+    return f"{1000.0 / metric.log.period_ms:.3g} Hz"
 
 
 def _row(kind: DeviceKind, metric: Metric, count: int, names: dict[str, dict[str, dict[str, str]]]) -> str:
@@ -126,22 +122,8 @@ def render() -> str:
 
 def main(check: bool) -> int:
     """Write the page, or with `check` only compare; return the exit status."""
-    text = render()
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    name = TARGET.relative_to(ROOT)
-    if check:
-        print(f"{name} is not what core/model says; run script/generate metrics", file=sys.stderr)
-        return 1
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"wrote {name}")
-    return 0
+    return keep({TARGET: render()}, "core/model", "metrics", check=check)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail when the page is out of date"
-    )
-    sys.exit(main(parser.parse_args().check))
+    sys.exit(run_generator(__doc__, main))
