@@ -11,31 +11,27 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from microgrid_core.contract.reading import format_time
-from microgrid_core.contract.topics import IDENTIFIER
 
+from . import inject
+from .arguments import PASSWORD_VARIABLE, broker, identifier
 from .physics.solar import DAY_S
-from .simulation import Settings, Simulation
+from .simulation import Firmware, Settings, Simulation
 from .twins.connection import Broker
 
-_PASSWORD_VARIABLE = "MICROGRID_MQTT_PASSWORD"
 
-
-def _broker(text: str) -> tuple[str, int]:
-    host, separator, port = text.rpartition(":")
-    if not separator:
-        host, port = text, "1883"
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT such as 127.0.0.1:1883")
-    return host.strip("[]"), int(port)
-
-
-def _identifier(text: str) -> str:
-    if IDENTIFIER.fullmatch(text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} must match {IDENTIFIER.pattern}")
-    return text
+def _group(text: str) -> tuple[str, int]:
+    host, port = broker(text)
+    try:
+        multicast = IPv4Address(host).is_multicast
+    except AddressValueError:
+        multicast = False
+    if not multicast:
+        raise argparse.ArgumentTypeError(f"{text!r} is no GROUP:PORT such as 239.74.163.1:43112")
+    return host, port
 
 
 def _time_of_day(text: str) -> float:
@@ -46,6 +42,16 @@ def _time_of_day(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither HH:MM nor now")
     return int(match[1]) * 3600.0 + int(match[2]) * 60.0
+
+
+def _instant(text: str) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with zone such as 2026-11-21T00:00Z")
+    return round(instant.timestamp() * 1e6)
 
 
 def _positive(text: str) -> float:
@@ -79,13 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add(
         "--broker",
-        type=_broker,
+        type=broker,
         default=("127.0.0.1", 1883),
         metavar="HOST:PORT",
         help="default 127.0.0.1:1883",
     )
-    add("--username", help=f"MQTT user; the password comes from {_PASSWORD_VARIABLE}")
-    add("--swarm", type=_identifier, default="demo", help="name in the topics, default demo")
+    add("--username", help=f"MQTT user; the password comes from {PASSWORD_VARIABLE}")
+    add("--swarm", type=identifier, default="demo", help="name in the topics, default demo")
     add("--houses", type=_count, default=12)
     add("--clusters", type=_count, default=3)
     add("--seed", type=int, default=1, help="equal seeds give equal neighbourhoods")
@@ -103,6 +109,34 @@ def _parser() -> argparse.ArgumentParser:
     add("--gateways-carry", action="store_true", help="gateways send their houses' live values")
     add("--trace", type=Path, metavar="FILE", help="hourly loads and PV yields (.csv or .csv.gz)")
     add("--state", type=Path, metavar="FILE", help="keep charge and counters here from run to run")
+    add("--log", type=Path, metavar="FOLDER", help="houses and gateways keep a log here and send it")
+    add("--ledger", type=Path, metavar="FILE", help="write what flowed in each hour, and what was logged")
+    add(
+        "--clock",
+        type=_instant,
+        metavar="TIME",
+        help="UTC in logs begins here and runs as fast as the simulation (default: this machine's)",
+    )
+    add(
+        "--shared-clock",
+        type=Path,
+        metavar="FILE",
+        help="time is what this file says, also to other programs; it runs at most as fast as --speed",
+    )
+    add(
+        "--firmware",
+        type=_group,
+        metavar="GROUP:PORT",
+        help="do not play houses and gateways: feed host programs of their firmware by this multicast group "
+        "of the loopback interface",
+    )
+    add(
+        "--time-server",
+        type=broker,
+        metavar="HOST:PORT",
+        help="with --firmware: tell gateways the time here",
+    )
+    add("--clock-report", type=Path, metavar="FILE", help="with --firmware: write how far clocks are apart")
     add(
         "--dry-run",
         type=_positive,
@@ -130,8 +164,15 @@ def _dry_run(settings: Settings, seconds: float) -> None:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     host, port = arguments.broker
+    firmware = None
+    if arguments.firmware is not None:
+        firmware = Firmware(
+            feed=arguments.firmware,
+            time_server=arguments.time_server,
+            clock_report=arguments.clock_report,
+        )
     return Settings(
-        broker=Broker(host, port, arguments.username, os.environ.get(_PASSWORD_VARIABLE)),
+        broker=Broker(host, port, arguments.username, os.environ.get(PASSWORD_VARIABLE)),
         swarm=arguments.swarm,
         houses=arguments.houses,
         clusters=arguments.clusters,
@@ -144,18 +185,29 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         gateways_carry=arguments.gateways_carry,
         trace=arguments.trace,
         state=arguments.state,
+        firmware=firmware,
+        log=arguments.log,
+        ledger=arguments.ledger,
+        clock_us=arguments.clock,
+        shared_clock=arguments.shared_clock,
     )
 
 
 def main() -> int:
     """Run; the exit code is 0 after Ctrl-C or SIGTERM, 2 when the arguments do not fit."""
+    if sys.argv[1:2] == ["score"]:
+        from .scenarios import score  # only then: a simulation needs no diagnosis
+
+        return score.main(sys.argv[2:])
+    if sys.argv[1:2] == ["inject"]:
+        return inject.main(sys.argv[2:])
     arguments = _parser().parse_args()
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    settings = _settings(arguments)
     try:
+        settings = _settings(arguments)
         if arguments.dry_run is not None:
             _dry_run(settings, arguments.dry_run)
             return 0

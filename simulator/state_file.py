@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from .physics.neighbourhood import Neighbourhood
@@ -11,8 +13,16 @@ from .physics.neighbourhood import Neighbourhood
 _FORMAT = 1
 
 
-def load(path: Path, site: Neighbourhood) -> bool:
-    """Carry on where the last run ended; False when there was none. Raises ValueError for another file."""
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An earlier run that the neighbourhood carries on."""
+
+    clock_us: int | None
+    """What the nodes' clocks showed at its end (UTC), where they have one of their own."""
+
+
+def load(path: Path, site: Neighbourhood) -> Resumed | None:
+    """Carry on where the last run ended; None when there was none. Raises ValueError for another file."""
     if not path.parent.is_dir():
         raise ValueError(
             f"{path}: the folder {path.parent} does not exist; the state could not be kept there"
@@ -20,7 +30,7 @@ def load(path: Path, site: Neighbourhood) -> bool:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return False
+        return None
     except ValueError as error:
         raise ValueError(f"{path}: {error}; delete the file to start afresh") from None
     if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
@@ -31,14 +41,26 @@ def load(path: Path, site: Neighbourhood) -> bool:
         raise ValueError(
             f"{path}: {error}; delete the file or use the same --houses and --clusters"
         ) from None
-    return True
+    clock_us = saved.get("clock_us")
+    return Resumed(clock_us if isinstance(clock_us, int) else None)
 
 
-def save(path: Path, site: Neighbourhood) -> None:
-    """Write the state; a reader sees the old file or the new one, never a part."""
+def save(path: Path, site: Neighbourhood, clock_us: int | None = None) -> None:
+    """Write the state as it is now."""
+    prepare(path, site, clock_us)()
+
+
+def prepare(path: Path, site: Neighbourhood, clock_us: int | None = None) -> Callable[[], None]:
+    """Take the state as it is now; the returned function writes it, in any thread."""
+    text = json.dumps({"format": _FORMAT, "site": site.snapshot(), "clock_us": clock_us})
+    return lambda: _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Let a reader see the old file or the new one, never a part."""
     temporary = path.with_name(f"{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"format": _FORMAT, "site": site.snapshot()}, file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

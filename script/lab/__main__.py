@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .client import HassError
 from .errors import LabError
 from .hass import RESTART_EXIT_STATUS
 from .lab import DASHBOARD, Lab
@@ -24,16 +25,23 @@ from .summary import Shown, cpu_seconds, rss_mib, shown, summarize, wait_until_s
 
 USUAL_PORT = 8123
 PATIENCE_S = 90.0
+FIRMWARE_PATIENCE_S = 240.0
+"""Gateways get the time, then synchronise their clusters one after the other."""
 LOOK_S = 5.0
 """Time between two looks at the registry; the rest of the status line is renewed every second."""
 PLAIN_LINE_S = 30.0
+MOST_HOUSES = 15  # on one bus, see contract/can.md
+FASTEST = 600.0
+"""A day in less than three minutes; beyond, Home Assistant has no time for what it is asked to do."""
 INTERRUPTED = 130  # what shells report after Ctrl-C
 
 WHAT_TO_SEE = """\
   - the first page: the whole neighbourhood, its clusters and every device in it, alive
   - Settings > Devices & services > Microgrid: site > gateway > house > inverter, battery, MPPT
   - Settings > Devices & services > MQTT > Configure: listen to microgrid/v1/# and see what the nodes say
-  - History of any power or frequency sensor: written when it changes enough, not every second\
+  - the plan of the battery on the first page, and what it saves; who pays whom on the page Energy
+  - History of any power or frequency sensor: written when it changes enough, not every second
+  - Tools > Actions > Microgrid: Simulate fault; half a minute later, Notifications: what, where and why\
 """
 
 
@@ -50,19 +58,31 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help=f"port of Home Assistant (default: {USUAL_PORT}, or a free one when it is taken)",
     )
     parser.add_argument(
-        "--speed", type=_speed, default=1.0, help="simulated seconds in a second, 0.1 to 3600 (default: 1)"
+        "--speed",
+        type=_speed,
+        default=1.0,
+        help="seconds in a second, 0.1 to 600 (default: 1); above 1 the demo begins a week ago, and Home "
+        "Assistant lives through that week as fast",
     )
     parser.add_argument("--houses", type=_count(1, 99), default=12, help="number of houses (default: 12)")
     parser.add_argument("--clusters", type=_count(1, 99), default=3, help="number of clusters (default: 3)")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same neighbourhood (default: 1)")
     parser.add_argument(
-        "--start", type=_time, metavar="HH:MM|now", help="solar time at the beginning (default: 10:00)"
+        "--start",
+        type=_time,
+        metavar="HH:MM|now",
+        help="solar time at the beginning (default: 10:00; with --speed above 1: 00:00)",
     )
     parser.add_argument(
         "--keep",
         type=Path,
         metavar="DIR",
         help="keep user, devices and history in DIR, and go on with what is there",
+    )
+    parser.add_argument(
+        "--firmware",
+        action="store_true",
+        help="houses and gateways are programs of the real firmware, compiled at the first time",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -76,6 +96,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     chosen = parser.parse_args(argv)
     if chosen.clusters > chosen.houses:
         parser.error(f"--clusters {chosen.clusters}: there are only {chosen.houses} houses")
+    if chosen.firmware and chosen.speed != 1.0:
+        parser.error(f"--speed {chosen.speed:g}: firmware lives in real time")
+    if chosen.firmware and -(-chosen.houses // chosen.clusters) > MOST_HOUSES:
+        parser.error(f"--houses {chosen.houses}: a cluster's CAN bus has room for {MOST_HOUSES} houses")
     return chosen
 
 
@@ -93,7 +117,7 @@ def main() -> int:
     remove = chosen.keep is None
     try:
         return asyncio.run(_run(chosen, folder))
-    except LabError as error:
+    except (LabError, HassError) as error:
         print(f"script/demo: {error}", file=sys.stderr)
         if remove:
             print(f"  logs are kept in {folder}", file=sys.stderr)
@@ -107,8 +131,12 @@ def main() -> int:
 async def _run(chosen: argparse.Namespace, folder: Path) -> int:
     batch = chosen.check or chosen.screenshot is not None
     port = chosen.port or (USUAL_PORT if not batch and is_free(USUAL_PORT) else None)
-    plan = Plan(chosen.houses, chosen.clusters, chosen.seed, chosen.speed, chosen.start)
-    lab = Lab(folder, plan, port=port)
+    plan = Plan(
+        chosen.houses, chosen.clusters, chosen.seed, chosen.speed, chosen.start, firmware=chosen.firmware
+    )
+    if plan.firmware:
+        print("building the firmware; the first time takes a minute ...", file=sys.stderr, flush=True)
+    lab = Lab(folder, plan, port=port, demo=True)
     if not lab.broker.is_mosquitto:
         print(
             "script/demo: there is no Mosquitto: amqtt takes its place. It loses messages when their sender"
@@ -128,7 +156,7 @@ def _end_on_signals(work: asyncio.Task[int], lab: Lab) -> None:
 
     def end() -> None:
         if work.cancelling():
-            for child in lab.children:
+            for child in (*lab.firmware.nodes, *lab.children):
                 child.kill()
         else:
             work.cancel()
@@ -143,10 +171,12 @@ async def _work(chosen: argparse.Namespace, lab: Lab) -> int:
         print(f"starting {lab.broker.name}, the neighbourhood and Home Assistant ...", flush=True)
     async with lab:
         if chosen.check:
-            return await _check(lab)
-        now, problems = await wait_until_shown(lab, PATIENCE_S)
+            return await _check(lab, _patience_s(chosen))
+        now, problems = await wait_until_shown(lab, _patience_s(chosen))
         for problem in problems:
             print(f"script/demo: {problem}", file=sys.stderr)
+        if lab.swift is not None:
+            lab.swift.go()
         if chosen.screenshot is not None:
             for path in await take_screenshots(lab, chosen.screenshot.resolve()):
                 print(path, flush=True)
@@ -159,8 +189,12 @@ async def _work(chosen: argparse.Namespace, lab: Lab) -> int:
     raise AssertionError("unreachable: _follow ends by an exception")
 
 
-async def _check(lab: Lab) -> int:
-    summary = await summarize(lab, timeout_s=PATIENCE_S)
+def _patience_s(chosen: argparse.Namespace) -> float:
+    return FIRMWARE_PATIENCE_S if chosen.firmware and chosen.check else PATIENCE_S
+
+
+async def _check(lab: Lab, patience_s: float) -> int:
+    summary = await summarize(lab, timeout_s=patience_s)
     print(summary.as_json(), flush=True)
     for problem in summary.problems:
         print(f"script/demo: {problem}", file=sys.stderr)
@@ -191,6 +225,8 @@ async def _follow(lab: Lab, now: Shown) -> None:
         for child in lab.children:
             if not child.running:
                 raise child.died()
+        while lab.deaths:
+            print(f"\n{lab.deaths.pop(0)}", file=sys.stderr, flush=True)
         moment = time.monotonic()
         if moment - looked >= LOOK_S:
             with contextlib.suppress(Exception):  # it may be restarting; whether it lives is seen above
@@ -200,8 +236,9 @@ async def _follow(lab: Lab, now: Shown) -> None:
         if not terminal and moment - printed < PLAIN_LINE_S:
             continue
         used = cpu_seconds(lab.hass.pid)
+        clock = "" if lab.swift is None or lab.swift.caught_up else f"{lab.swift.now:%a %H:%M} · "
         line = (
-            f"{len(now.nodes) - len(now.offline)} of {len(now.nodes)} nodes online · "
+            f"{clock}{len(now.nodes) - len(now.offline)} of {len(now.nodes)} nodes online · "
             f"{now.enabled} entities · {rate:.0f} messages/s · Home Assistant {rss_mib(lab.hass.pid)} MiB, "
             f"{100 * (used - cpu) / (moment - sampled):.0f} % CPU"
         )
@@ -227,8 +264,8 @@ def _speed(text: str) -> float:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not 0.1 <= speed <= 3600.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.1 to 3600")
+    if not 0.1 <= speed <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0.1 to {FASTEST:g}")
     return speed
 
 

@@ -98,15 +98,23 @@ class HassClient:
         except aiohttp.ClientError, TimeoutError:
             return None
 
-    async def flow(self, path: str, start: Json, *answers: Json) -> Json:
-        """Run a config, options or subentry flow to its end and return the result."""
+    async def flow(self, path: str, start: Json, *answers: Json, tries: int = 1) -> Json:
+        """Run a config, options or subentry flow to its end and return the result.
+
+        An answer that the flow complains of is given `tries` times, a second apart.
+        """
         result = await self.post(path, start)
         for answer in answers:
             if result["type"] not in ("form", "menu"):
                 break
-            result = await self.post(f"{path}/{result['flow_id']}", answer)
-            if result.get("errors"):
-                raise HassError(f"{path} {start}: {result['errors']}")
+            for _ in range(tries):
+                result = await self.post(f"{path}/{result['flow_id']}", answer)
+                if not result.get("errors"):
+                    break
+                await asyncio.sleep(1.0)
+            else:
+                reason = (result.get("description_placeholders") or {}).get("reason", "")
+                raise HassError(f"{path} {start}: {result['errors']} {reason}".rstrip())
         return result
 
     # ---- WebSocket -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from .processes import LOOPBACK, Child
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = (ROOT / "custom_components" / "microgrid",)
+SWIFT_HASS = Path(__file__).with_name("swift_hass.py")
 RESTART_EXIT_STATUS = 100  # homeassistant.const.RESTART_EXIT_CODE: somebody pressed Restart
 
 # Not `default_config`: it wants go2rtc, Bluetooth and the network.
@@ -89,8 +90,14 @@ class HomeAssistant(Child):
         *,
         components: Iterable[Path] = COMPONENTS,
         configuration: str = CONFIGURATION,
+        packages: Path | None = None,
+        clock: Path | None = None,
     ) -> None:
-        """Prepare `folder`; `components` are the custom integrations to link into it."""
+        """Prepare `folder`; `components` are the custom integrations to link into it.
+
+        What is installed in the folder `packages` comes before Home Assistant's own versions. `clock` is the
+        file of a clock that runs faster than ours.
+        """
         self.folder = folder
         self.port = port
         self.client = HassClient(f"http://{LOOPBACK}:{port}")
@@ -102,7 +109,7 @@ class HomeAssistant(Child):
         super().__init__(
             "Home Assistant",
             [
-                str(program),
+                *([str(program)] if clock is None else [sys.executable, "-I", str(SWIFT_HASS), str(clock)]),
                 "-c",
                 str(folder),
                 "--skip-pip",
@@ -113,7 +120,8 @@ class HomeAssistant(Child):
             log=folder / "hass.out",
             cwd=folder,
             # PYTHONPATH would show it custom_components twice; without compiled modules it starts slowly.
-            env={k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")},
+            env={k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+            | ({} if packages is None else {"PYTHONPATH": str(packages)}),
         )
 
     @property

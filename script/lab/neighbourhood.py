@@ -25,11 +25,20 @@ class Plan:
     speed: float = 1.0
     start: str | None = None
     """Solar time at which the simulation begins: HH:MM or now; None: in the morning."""
+    firmware: bool = False
+    """Whether houses and gateways are programs of the real firmware."""
 
     @property
     def expected(self) -> dict[str, int]:
         """How many nodes of each kind there will be."""
         return {"house": self.houses, "gateway": self.clusters, **OTHERS}
+
+    def clusters_of_houses(self) -> list[list[str]]:
+        """Return the names of the houses of each cluster, as the simulator divides them."""
+        found: list[list[str]] = [[] for _ in range(self.clusters)]
+        for house in range(self.houses):
+            found[house * self.clusters // self.houses].append(f"house-{house + 1:02d}")
+        return found
 
     def arguments(self) -> list[str]:
         """Return it as arguments of the simulator."""

@@ -97,12 +97,17 @@ class Child:
         if self._process is not None:
             self._process.wait()
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, without waiting."""
+        if self.running:
+            self._signal(signal.SIGTERM)
+
     async def stop(self, grace_s: float = 20.0) -> None:
         """Ask it to end; kill it and everything it started when it does not in time."""
         if self._process is None:
             return
         if self.running:
-            self._signal(signal.SIGTERM)
+            self.ask_to_end()
             with contextlib.suppress(TimeoutError):
                 await until(lambda: not self.running, grace_s, f"{self.name} to end", poll_s=0.05)
         self.kill()  # also what it left behind in its group

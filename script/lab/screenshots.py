@@ -46,6 +46,7 @@ async def main_pages(lab: Lab) -> dict[str, str]:
     }
     return {
         "overview": f"/{DASHBOARD}/overview",
+        "energy": f"/{DASHBOARD}/energy",
         "cluster": f"/{DASHBOARD}/{devices[gateway]['name'].lower().replace(' ', '-')}",
         "house": f"/config/devices/device/{devices[house]['id']}",
     }

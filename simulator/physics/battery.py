@@ -12,6 +12,7 @@ from .arrays import Flags, Floats
 CELLS = 16
 NOMINAL_CAPACITY_AH = 280.0
 NOMINAL_CELL_V = 3.2
+MAX_CHARGE_A, MAX_DISCHARGE_A = 140.0, 200.0
 # Rest voltage of a typical 280 Ah LFP cell over its state of charge.
 _CHARGE = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 1.0])
 _REST_V = np.array([2.50, 3.05, 3.18, 3.22, 3.28, 3.30, 3.33, 3.35, 3.42, 3.60])
@@ -37,8 +38,8 @@ class LfpPacks:
         rng: np.random.Generator,
         state_of_charge: Floats,
         capacity_ah: float = NOMINAL_CAPACITY_AH,
-        max_charge_a: float = 140.0,
-        max_discharge_a: float = 200.0,
+        max_charge_a: float = MAX_CHARGE_A,
+        max_discharge_a: float = MAX_DISCHARGE_A,
     ) -> None:
         """Draw the cells' differences; `state_of_charge` (0 … 1) has one value for each pack."""
         packs = len(state_of_charge)

@@ -115,7 +115,6 @@ class Gateways:
         return [*found, *late]
 
     def _synchronise(self, unit: int, dt_s: float) -> list[Occurrence]:
-        grid = self._grid
         started = [] if self._waiting_s[unit] else [self._sync(unit, "SYNC_STARTED")]
         self._waiting_s[unit] += dt_s
         own, swarm = self.cluster_frequency_hz[unit], self.swarm_frequency_hz[unit]
@@ -123,11 +122,7 @@ class Gateways:
             ready = True
         else:
             difference = own - swarm
-            # Steer the phase to zero: turn faster or slower in proportion to what is missing.
-            settle_s = max(1.0, 4.0 * dt_s)
-            wanted = max(-0.1, min(0.1, -self.phase_deg[unit] / 360.0 / settle_s))
-            change = max(-_SLEW_HZ_PER_S * dt_s, min(_SLEW_HZ_PER_S * dt_s, wanted - difference))
-            grid.synchronising_hz[unit] = max(-2.0, min(2.0, grid.synchronising_hz[unit] + change))
+            self._steer(unit, dt_s)
             nominal = self.swarm_voltage_v[unit]
             ready = (
                 abs(difference) < _MAX_FREQUENCY_HZ
@@ -145,6 +140,17 @@ class Gateways:
             values["frequency_difference"] = round(float(own - swarm), 3)
         self._waiting_s[unit] = self._held_s[unit] = 0.0
         return [*started, self._sync(unit, "SYNC_REACHED", values), self._switch(unit, True)]
+
+    def _steer(self, unit: int, dt_s: float) -> None:
+        """Let the cluster turn faster or slower, in proportion to the phase that is missing."""
+        difference = self.cluster_frequency_hz[unit] - self.swarm_frequency_hz[unit]
+        if math.isnan(difference):
+            return
+        settle_s = max(1.0, 4.0 * dt_s)
+        wanted = max(-0.1, min(0.1, -self.phase_deg[unit] / 360.0 / settle_s))
+        change = max(-_SLEW_HZ_PER_S * dt_s, min(_SLEW_HZ_PER_S * dt_s, wanted - difference))
+        shift = self._grid.synchronising_hz
+        shift[unit] = max(-2.0, min(2.0, shift[unit] + change))
 
     def _sync(self, unit: int, code: str, values: dict[str, Scalar | None] | None = None) -> Occurrence:
         severity = Severity.WARNING if code == "SYNC_FAILED" else Severity.INFO

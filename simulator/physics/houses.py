@@ -46,7 +46,12 @@ class Houses:
     """All houses of the swarm; arrays have one value for each house."""
 
     def __init__(
-        self, rng: np.random.Generator, names: tuple[str, ...], cluster: Indices, trace: Trace | None
+        self,
+        rng: np.random.Generator,
+        names: tuple[str, ...],
+        cluster: Indices,
+        trace: Trace | None,
+        protection: Protection,
     ) -> None:
         """Draw the houses' differences."""
         houses = len(names)
@@ -59,7 +64,7 @@ class Houses:
         self.solar = PvArrays(weather_side, rng.uniform(3300.0, 5200.0, houses))
         self.loads = HouseholdLoads(load_side, houses)
         self.mosfets = Mosfets(rng, houses)
-        self.protection = Protection(houses)
+        self.protection = protection
         self.disturbances = Disturbances(houses)
         self.vitals = Vitals(rng, np.bincount(cluster)[cluster].tolist())
         self.energy = EnergyCounters(houses, "load", "solar", "charged", "discharged", "exported", "imported")

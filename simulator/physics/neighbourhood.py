@@ -18,13 +18,17 @@ from .heat_pump import R290, HeatPump, Refrigerant
 from .houses import Houses, Surroundings
 from .mpp import MppInverter
 from .occurrence import Occurrence
+from .outside import OutsideGateways, OutsideProtection
 from .pi_battery import PiBattery
+from .protection import Protection
+from .role import Role
 from .solar import DAY_S, Clouds, clear_sky_w_m2, sun_position
 from .trace import Trace
 from .weather import Weather
 
 MPP, BATTERY, HEAT_PUMP = "mpp-1", "battery-1", "hp-1"
 STEP_S = 0.01
+_PI_HOUSE_PEAK_W = 1200.0  # less than its household needs: when to buy the rest is worth a plan
 _TICK_S = 1.0
 
 
@@ -43,11 +47,13 @@ class Neighbourhood:
         speed: float = 1.0,
         refrigerant: Refrigerant = R290,
         trace: Trace | None = None,
+        controlled_outside: bool = False,
     ) -> None:
         """Build the site.
 
         `start_s` is the local solar time of day. `speed` is how many simulated seconds pass while the energy
         counters, uptimes and bus statistics see one: they belong to the clock of whoever reads them.
+        `controlled_outside` leaves protection and contactors to others, see `outside`.
         """
         if not 1 <= clusters <= houses:
             raise ValueError(f"{houses} houses in {clusters} clusters: each cluster needs at least one house")
@@ -56,19 +62,23 @@ class Neighbourhood:
         cluster = np.arange(houses) * clusters // houses
         self.house_names = tuple(f"house-{number:02d}" for number in range(1, houses + 1))
         self.gateway_names = tuple(f"gateway-{number}" for number in range(1, clusters + 1))
-        self.houses = Houses(house_side, self.house_names, cluster, trace)
-        self.gateways = Gateways(gateway_side, self.gateway_names, self.houses.grid)
+        protection = (OutsideProtection if controlled_outside else Protection)(houses)
+        self.houses = Houses(house_side, self.house_names, cluster, trace, protection)
+        kind_of_gateways = OutsideGateways if controlled_outside else Gateways
+        self.gateways = kind_of_gateways(gateway_side, self.gateway_names, self.houses.grid)
         self.mpp = MppInverter(mpp_side)
-        self.battery = PiBattery(battery_side)
+        self.battery = PiBattery(battery_side, pv_peak_w=_PI_HOUSE_PEAK_W)
         self.heat_pump = HeatPump(pump_side, refrigerant)
         self.clouds = Clouds(cloud_side, clusters)
         self.weather = Weather(air_side)
         self.speed = speed
         self.time_s = 0.0
         """Simulated seconds since the start."""
+        self.roles: dict[str, Role] = {}
+        """What is played at some nodes instead of what the physics would show, by node."""
         self._start_s = start_s
         self._day_of_year = day_of_year
-        self._latitude_deg = latitude_deg
+        self.latitude_deg = latitude_deg
         self._until_tick_s = 0.0
         self._occurrences: list[Occurrence] = []
         self._tick(0.0)
@@ -117,6 +127,11 @@ class Neighbourhood:
 
         Raises KeyError for an unknown node.
         """
+        if (role := self.roles.get(node)) is not None:
+            return {**self._physical(node), **role.values()}
+        return self._physical(node)
+
+    def _physical(self, node: str) -> dict[str, Scalar | None]:
         if node in self.house_names:
             return readings.house(self.houses, self.house_names.index(node))
         if node in self.gateway_names:
@@ -131,11 +146,14 @@ class Neighbourhood:
 
     def active_faults(self, node: str) -> tuple[str, ...]:
         """Fault codes active at a node."""
+        played = role.faults() if (role := self.roles.get(node)) is not None else ()
         if node in self.house_names:
-            return self.houses.protection.codes(self.house_names.index(node))
-        if node in self.gateway_names:
-            return self.gateways.codes(self.gateway_names.index(node))
-        return ()
+            found = self.houses.protection.codes(self.house_names.index(node))
+        elif node in self.gateway_names:
+            found = self.gateways.codes(self.gateway_names.index(node))
+        else:
+            found = ()
+        return tuple(dict.fromkeys((*found, *played)))
 
     def disturb(self, node: str, code: str, duration_s: float) -> None:
         """Let a fault's disturbance loose at a house or gateway; raises ValueError when that can not be."""
@@ -196,7 +214,7 @@ class Neighbourhood:
         time_of_day, day = self.solar_time_s, self.day_of_year
         self.clouds.step(dt_s)
         self.weather.step(day, time_of_day, self.clouds.cover, dt_s)
-        sun = sun_position(self._latitude_deg, day, time_of_day)
+        sun = sun_position(self.latitude_deg, day, time_of_day)
         ambient = self.weather.temperature_c
         if dt_s == 0.0:  # the first step of the grid tells its topology
             self.houses.grid.step(self.houses.load_w, STEP_S)

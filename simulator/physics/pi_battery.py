@@ -14,6 +14,8 @@ from .load import HouseholdLoads
 from .solar import PvArrays, SunPosition
 
 MAX_POWER_W = 5000.0
+INVERTER_OWN_W = 20.0
+INVERTER_LOSS = 0.04  # of the power, a usual low-frequency inverter in its middle range
 _RESERVE = 0.10  # state of charge that stays in the battery
 
 
@@ -36,19 +38,40 @@ class Task:
 class PiBattery:
     """One pack and the household it serves."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        """Begin half full."""
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        state_of_charge: float = 0.55,
+        capacity_ah: float = 200.0,
+        pv_peak_w: float = 4000.0,
+    ) -> None:
+        """Begin half full; the BMS lets half of the capacity flow in an hour, and a little more out."""
         pack_side, pv_side, load_side = rng.spawn(3)
         self.pack = LfpPacks(
-            pack_side, np.array([0.55]), capacity_ah=200.0, max_charge_a=100.0, max_discharge_a=110.0
+            pack_side,
+            np.array([state_of_charge]),
+            capacity_ah=capacity_ah,
+            max_charge_a=0.5 * capacity_ah,
+            max_discharge_a=0.55 * capacity_ah,
         )
-        self.solar = PvArrays(pv_side, np.array([4000.0]))
+        self.solar = PvArrays(pv_side, np.array([pv_peak_w]))
         self.loads = HouseholdLoads(load_side, 1)
         self.energy = EnergyCounters(1, "charged", "discharged")
         self.task = Task()
         self.power_limit_w = MAX_POWER_W
         self.requested_w = 0.0
         self.power_w = 0.0
+
+    @property
+    def net_load_w(self) -> float:
+        """Load of the house less what the sun gives."""
+        return float(self.loads.power_w[0] - self.solar.output_power_w[0])
+
+    @property
+    def ac_power_w(self) -> float:
+        """What the inverter makes of the battery's power: less when it gives, more when it takes."""
+        lost_w = INVERTER_OWN_W + INVERTER_LOSS * abs(self.power_w) if self.power_w else 0.0
+        return self.power_w - lost_w
 
     def step(
         self,
@@ -65,7 +88,7 @@ class PiBattery:
         self.solar.shine(self.solar.irradiate(sun, np.array([transmittance])), ambient_c, dt_s)
         self.solar.convert(np.array([np.inf]))
         limit = min(self.task.power_w, self.power_limit_w)
-        surplus = float(self.loads.power_w[0] - self.solar.output_power_w[0])
+        surplus = self.net_load_w
         self.requested_w = {
             "idle": 0.0,
             "discharge": limit,

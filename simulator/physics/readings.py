@@ -52,6 +52,13 @@ _HOUSE: tuple[tuple[str, Callable[[Houses], Floats], int], ...] = (
     ("uptime", lambda h: h.vitals.uptime_s, 0),
 )
 
+HOUSE_ARRAYS = {key: read for key, read, _ in _HOUSE}
+"""What can be read of all houses at once, before it is rounded."""
+GATEWAY_ARRAYS: dict[str, Callable[[Gateways], Floats]] = {
+    "cluster_frequency": lambda g: g.cluster_frequency_hz,
+    "swarm_frequency": lambda g: g.swarm_frequency_hz,
+}
+
 
 def _number(value: float, decimals: int) -> float | int | None:
     """Round for the wire; None for what can not be measured."""
@@ -147,6 +154,10 @@ def mpp_inverter(mpp: MppInverter) -> Readings:
         "battery_under_voltage": mpp_device.UNDER_V,
         "battery_bulk_voltage": mpp_device.BULK_V,
         "battery_float_voltage": mpp_device.FLOAT_V,
+        "battery_redischarge_voltage": mpp_device.REDISCHARGE_V,
+        "input_voltage_range": "ups",
+        "max_discharging_current": 0,
+        "max_charging_time_cv": 0,
         "ac_output_rating_active_power": mpp_device.RATED_W,
         "poll_errors": 0,
         "outbox_depth": 0,

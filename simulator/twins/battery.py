@@ -13,7 +13,7 @@ from microgrid_core.contract.schedule import Acknowledgement, ScheduleState
 from ..physics.neighbourhood import BATTERY, Neighbourhood
 from ..physics.pi_battery import MAX_POWER_W
 from .connection import Handler
-from .node import Ability, Identity, NodeTwin, Values, utc_now
+from .node import Ability, Identity, NodeTwin, Values
 from .schedule import CAPABILITY, ScheduleKeeper
 
 _SET_POWER_LIMIT = CommandCapability(
@@ -50,6 +50,7 @@ class BatteryTwin(NodeTwin):
             "schedule_revision": self._keeper.revision,
             "intervals_done": self._keeper.intervals_done,
             "intervals_failed": self._keeper.intervals_failed,
+            "intervals_late": self._keeper.intervals_late,
         }
 
     def announce(self) -> None:
@@ -61,15 +62,15 @@ class BatteryTwin(NodeTwin):
         """Walk on in the schedule, then send."""
         seconds, self._advanced = now - self._advanced, now
         battery = self._site.battery
-        battery.task = self._keeper.advance(utc_now(), battery.power_w, seconds)
-        state = self._keeper.state(utc_now())
+        battery.task = self._keeper.advance(self.utc_now(), battery.power_w, seconds)
+        state = self._keeper.state(self.utc_now())
         if self._published is None or replace(state, time=self._published.time) != self._published:
             self._published = state
             self.publish(topics.SCHEDULE_STATE, encode.schedule_state_payload(state), qos=1, retain=True)
         super().due(now)
 
     def _schedule_set(self, payload: bytes) -> None:
-        self._keeper.receive(payload, utc_now())
+        self._keeper.receive(payload, self.utc_now())
 
     def _acknowledge(self, acknowledgement: Acknowledgement) -> None:
         self.publish(topics.ACK, encode.acknowledgement_payload(acknowledgement), qos=1)

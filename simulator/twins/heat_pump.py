@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import selectors
-import time
 from collections import deque
 from typing import Any
 
 from ..physics.neighbourhood import HEAT_PUMP, Neighbourhood
 from .connection import Broker, Connection, Will
+from .node import utc_now
 
 _BUFFERED = 100  # readings the node keeps while the broker is away
 _VERSION = "1.2.0"
@@ -39,6 +39,8 @@ class HeatPumpTwin:
         self._overflow = 0
         self._silent_until = self._garbage_until = 0.0
         self._levels: dict[str, int] = {}
+        self.utc_now = utc_now
+        """What time it is for this node."""
         self._began = False
         """Readings begin with the first connection: before it, the node's clock is not set."""
         self._connection: Connection | None = None
@@ -76,7 +78,7 @@ class HeatPumpTwin:
         assert isinstance(voltage, float) and isinstance(current, float)
         reading: dict[str, Any] = {
             "device": self.node,
-            "timestamp": time.time_ns() // 1_000_000,
+            "timestamp": round(self.utc_now().timestamp() * 1000.0),
             "version": _VERSION,
             "temperature": {
                 name: values[f"temp_{name}"] for name in ("inlet", "outlet", "ambient", "compressor")

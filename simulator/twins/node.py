@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import selectors
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ from microgrid_core.model.kinds import KINDS
 from ..physics.neighbourhood import Neighbourhood
 from ..physics.occurrence import Occurrence
 from .connection import Broker, Connection, Handler, Will
+from .log import NodeLog
+from .snapshots import SnapshotShelf
 
 _REMEMBERED_COMMANDS = 32
+_RECORDERS = (NodeKind.HOUSE, NodeKind.GATEWAY)
 _GARBAGE = (
     b"",
     b"{",
@@ -79,6 +83,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def from_us(at_us: int) -> datetime:
+    """UTC out of µs."""
+    return datetime.fromtimestamp(at_us / 1e6, UTC)
+
+
 class NodeTwin:
     """One node on its own connection."""
 
@@ -100,6 +109,8 @@ class NodeTwin:
         self.next_live = 0.0
         self.phase = 1.0
         """Share of the interval between the first and the second live message: spreads the nodes over it."""
+        self.utc_now = utc_now
+        """What time it is for this node."""
         self.speaks = True
         """False for a house whose gateway carries its values."""
         self._site = site
@@ -116,6 +127,31 @@ class NodeTwin:
         self._garbage = itertools.cycle(_GARBAGE)
         self._booted = False
         self._connection: Connection | None = None
+        self._log: NodeLog | None = None
+        self.snapshots: SnapshotShelf | None = None
+        """What it has recorded of faults; None: it is no node that records."""
+        if identity.kind in _RECORDERS:
+            self.snapshots = SnapshotShelf(lambda suffix, payload: self.publish(suffix, payload, qos=1))
+
+    @property
+    def boot_id(self) -> int:
+        """Of this start."""
+        return self._boot_id
+
+    @property
+    def start_us(self) -> int | None:
+        """When its clock began to count, by its UTC; None without a log."""
+        return None if self._log is None else self._log.start_us
+
+    @property
+    def kind(self) -> NodeKind:
+        """What it is."""
+        return self._identity.kind
+
+    def keep(self, log: NodeLog) -> None:
+        """Keep a log from now on; before `attach`."""
+        self._log = log
+        log.begin(self._boot_id)
 
     def attach(self, broker: Broker, selector: selectors.BaseSelector) -> Connection:
         """Make the connection."""
@@ -131,7 +167,12 @@ class NodeTwin:
 
     def handlers(self) -> dict[str, Handler]:
         """What this node listens to."""
-        return {self.topic(topics.CMD_SET): self._command}
+        found: dict[str, Handler] = {self.topic(topics.CMD_SET): self._command}
+        if (log := self._log) is not None:
+            found[self.topic(topics.LOG_ACK)] = lambda payload: log.acknowledged(payload, time.monotonic())
+        if self.snapshots is not None:
+            found[self.topic(topics.SNAPSHOT_GET)] = self.snapshots.asked
+        return found
 
     def topic(self, suffix: str) -> str:
         """Topic of this node."""
@@ -149,6 +190,10 @@ class NodeTwin:
         if not self._booted:
             self._booted = True
             self.tell(Occurrence(self.node, EventType.BOOT, EventState.MOMENT, "BOOT", Severity.INFO))
+        if self._log is not None:
+            self._log.connected(time.monotonic())
+        if self.snapshots is not None:
+            self.snapshots.cut_off()
         self.next_live = 0.0
 
     def birth(self) -> Birth:
@@ -162,8 +207,8 @@ class NodeTwin:
             parent=self._identity.parent,
             hardware=self._identity.hardware,
             firmware=self._identity.firmware,
-            interval_s=self.interval_s,
-            time=utc_now(),
+            interval_s=max(self.interval_s, 1.0),  # who speaks more often may also be late
+            time=self.utc_now(),
             metrics=metrics,
             log_channels=tuple(key for key in metrics if kind.by_key[key].log is not None),
             commands=tuple(ability.capability for ability in self._abilities.values()),
@@ -177,10 +222,15 @@ class NodeTwin:
     def live(self) -> Live:
         """Newest values in their envelope."""
         faults = self._site.active_faults(self.node)
-        return Live(self._boot_id, next(self._seq), utc_now(), self.values(), faults)
+        return Live(self._boot_id, next(self._seq), self.utc_now(), self.values(), faults)
 
     def due(self, now: float) -> None:
-        """Send the live message when it is time; `now` is monotonic."""
+        """Send what waits in the log, and the live message when it is time; `now` is monotonic."""
+        connected = self._connection is not None and self._connection.connected
+        if self._log is not None and connected and (frames := self._log.message(now)) is not None:
+            self.publish(topics.LOG, frames, qos=1)
+        if self.snapshots is not None and connected:
+            self.snapshots.send()
         if now < self.next_live:
             return
         # Stay in step with the clock, but never send in a burst what was missed.
@@ -198,20 +248,31 @@ class NodeTwin:
         carried = {twin.node: twin.live() for twin in self._carried if now >= twin._silent_until}
         self.publish(topics.LIVE, encode.live_payload(LiveMessage(self.live(), carried)))
 
-    def tell(self, occurrence: Occurrence) -> None:
-        """Publish something that happened."""
+    def next_event_id(self) -> str:
+        """Return an id that no other event has."""
+        return f"{self.node}-{self._boot_id:08x}-{next(self._events)}"
+
+    def tell(self, occurrence: Occurrence, event_id: str | None = None, at_us: int | None = None) -> str:
+        """Publish something that happened, by default now and under a new id; returns its id."""
+        event_id = event_id or self.next_event_id()
+        if self._log is None:
+            seq, at = next(self._seq), self.utc_now() if at_us is None else from_us(at_us)
+        else:
+            seq, at_us = self._log.event(occurrence, event_id, at_us)
+            at = from_us(at_us)
         event = NodeEvent(
-            event_id=f"{self.node}-{self._boot_id:08x}-{next(self._events)}",
+            event_id=event_id,
             type=occurrence.type,
             state=occurrence.state,
             code=occurrence.code,
             severity=occurrence.severity,
             boot_id=self._boot_id,
-            seq=next(self._seq),
-            time=utc_now(),
+            seq=seq,
+            time=at,
             values=occurrence.values,
         )
         self.publish(topics.EVENT, encode.event_payload(event), qos=1)
+        return event_id
 
     def be_silent(self, until: float) -> None:
         """Stay connected, send no live values."""
@@ -232,10 +293,16 @@ class NodeTwin:
         self._boot_id = boot_id
         self._seq, self._events = itertools.count(1), itertools.count(1)
         self._booted = False
+        if self._log is not None:
+            self._log.begin(boot_id)
         self.announce()
 
+    def learn(self, ability: Ability) -> None:
+        """Carry out one command more; it is declared with the next announcement."""
+        self._abilities[ability.capability.name] = ability
+
     def _command(self, payload: bytes) -> None:
-        command = parse_command(payload, utc_now())
+        command = parse_command(payload, self.utc_now())
         if isinstance(command, Rejection):
             return  # without a readable id there is nobody to answer
         if (result := self._results.get(command.id)) is None:
@@ -249,7 +316,7 @@ class NodeTwin:
         def refuse(status: CommandStatus, reason: str) -> CommandResult:
             return CommandResult(command.id, status, reason, {})
 
-        if command.expires_at <= utc_now():
+        if command.expires_at <= self.utc_now():
             return refuse(CommandStatus.EXPIRED, "the command arrived after it expired")
         if (ability := self._abilities.get(command.command)) is None:
             return refuse(CommandStatus.REJECTED, f"this node knows no command {command.command}")

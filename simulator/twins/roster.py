@@ -16,7 +16,7 @@ _CLEAR_FAULTS = CommandCapability("clear_faults")
 _IDENTIFY = CommandCapability("identify")
 _SET_CONTACTOR = CommandCapability("set_contactor", (Parameter("closed", ParameterType.BOOLEAN),))
 _SET_OUTPUT_PRIORITY = CommandCapability(
-    "set_output_priority", (Parameter("priority", ParameterType.CHOICE, options=OUTPUT_PRIORITIES),)
+    "set_output_source_priority", (Parameter("value", ParameterType.CHOICE, options=OUTPUT_PRIORITIES),)
 )
 _FIRMWARE = "simulator"
 
@@ -44,14 +44,16 @@ def _set_contactor(site: Neighbourhood, unit: int) -> CommandHandler:
 
 def _set_output_priority(site: Neighbourhood) -> CommandHandler:
     def run(parameters: Mapping[str, Scalar]) -> Values:
-        site.mpp.set_output_priority(str(parameters["priority"]))
-        return {"output_source_priority": site.mpp.output_priority}
+        site.mpp.set_output_priority(str(parameters["value"]))
+        return {"requested": parameters["value"], "actual": site.mpp.output_priority}
 
     return run
 
 
-def build(site: Neighbourhood, swarm: str, boot_ids: random.Random, gateways_carry: bool) -> list[NodeTwin]:
-    """Build the twins of all nodes of the contract, gateways before their houses."""
+def _houses_and_gateways(
+    site: Neighbourhood, swarm: str, boot_ids: random.Random, gateways_carry: bool
+) -> list[NodeTwin]:
+    """Build the twins of the swarm, gateways before their houses."""
 
     def boot_id() -> int:
         return boot_ids.getrandbits(32)
@@ -89,15 +91,28 @@ def build(site: Neighbourhood, swarm: str, boot_ids: random.Random, gateways_car
         )
         for unit, name in enumerate(site.gateway_names)
     ]
+    return [*gateways, *houses]
+
+
+def build(
+    site: Neighbourhood,
+    swarm: str,
+    boot_ids: random.Random,
+    gateways_carry: bool,
+    *,
+    only_devices: bool = False,
+) -> list[NodeTwin]:
+    """Build the twins of all nodes, gateways before their houses; or of the single devices alone."""
     mpp = NodeTwin(
         site,
         swarm,
         MPP,
         Identity(NodeKind.MPP_INVERTER, "MPP inverter 1", "PIP-5048MK", _FIRMWARE),
-        boot_id(),
+        boot_ids.getrandbits(32),
         abilities=(Ability(_SET_OUTPUT_PRIORITY, _set_output_priority(site)),),
     )
-    twins = [*gateways, *houses, mpp, BatteryTwin(site, swarm, boot_id())]
+    twins = [] if only_devices else _houses_and_gateways(site, swarm, boot_ids, gateways_carry)
+    twins += [mpp, BatteryTwin(site, swarm, boot_ids.getrandbits(32))]
     for number, twin in enumerate(twins, 1):
         twin.phase = 0.5 + 0.5 * number / len(twins)
     return twins

@@ -59,6 +59,7 @@ class ScheduleKeeper:
         self._running: _Running | None = None
         self.intervals_done = 0
         self.intervals_failed = 0
+        self.intervals_late = 0
 
     @property
     def revision(self) -> int:
@@ -74,6 +75,8 @@ class ScheduleKeeper:
             self._answer(AckStatus.REJECTED, new.schedule_id, new.revision, now, reasons=new.reasons)
             return
         decision = decide(self._schedule, new)
+        if decision is not Decision.SAME:
+            self._answer(AckStatus.RECEIVED, new.schedule_id, new.revision, now)
         status, reasons = AckStatus.ACCEPTED, tuple[str, ...]()
         if decision is Decision.SUPERSEDED:
             status = AckStatus.SUPERSEDED
@@ -84,9 +87,17 @@ class ScheduleKeeper:
             if reasons:
                 status = AckStatus.REJECTED
             else:
-                self._finish(now, AckStatus.SUPERSEDED)
+                self._finish(now, AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED)
+                if not new.intervals:
+                    self._withdraw(now)
                 self._schedule = new
         self._answer(status, new.schedule_id, new.revision, now, reasons=reasons)
+
+    def _withdraw(self, now: datetime) -> None:
+        """Say of the schedule held that it is cancelled, if anything of it was still to come."""
+        old = self._schedule
+        if old is not None and any(one.end > now for one in old.intervals):
+            self._answer(AckStatus.CANCELLED, old.schedule_id, old.revision, now)
 
     def instruction(self, now: datetime) -> Instruction:
         """What to do now; without a schedule the battery follows its house."""
@@ -110,6 +121,7 @@ class ScheduleKeeper:
         if interval is not None and self._running is None and self._schedule is not None:
             late = (now - interval.start).total_seconds() > 5.0
             self._running = _Running(self._schedule, interval, late)
+            self.intervals_late += late
             self._report(AckStatus.STARTED, self._running, now)
         rate = MAX_POWER_W if instruction.rate_w is None else instruction.rate_w
         return Task(instruction.mode.value, rate, interval is not None)

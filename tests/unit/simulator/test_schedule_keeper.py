@@ -59,14 +59,14 @@ def test_intervals_run_and_are_reported() -> None:
     desk.keeper.advance(NOW + timedelta(minutes=45), 100.0, 900.0)  # the battery is empty
     task = desk.keeper.advance(NOW + timedelta(minutes=61), 100.0, 960.0)
     assert (task.mode, task.scheduled) == ("idle", False)
-    assert desk.statuses()[1:] == [
+    assert desk.statuses()[2:] == [
         (AckStatus.STARTED, 1),
         (AckStatus.SUCCEEDED, 1),
         (AckStatus.STARTED, 2),
         (AckStatus.FAILED, 2),
     ]
-    assert desk.acks[2].actual_rate_w == pytest.approx(990, abs=1)
-    assert not desk.acks[1].late and "2000 W" in desk.acks[4].reasons[0]
+    assert desk.acks[3].actual_rate_w == pytest.approx(990, abs=1)
+    assert not desk.acks[2].late and "2000 W" in desk.acks[5].reasons[0]
     assert (desk.keeper.intervals_done, desk.keeper.intervals_failed) == (1, 1)
     assert len({ack.ack_id for ack in desk.acks}) == len(desk.acks)
 
@@ -76,6 +76,7 @@ def test_an_interval_joined_late_says_so() -> None:
     desk.give(SCHEDULE, NOW + timedelta(minutes=10))
     desk.keeper.advance(NOW + timedelta(minutes=10), 0.0, 1.0)
     assert desk.acks[-1].late
+    assert desk.keeper.intervals_late == 1
 
 
 def test_revisions_decide() -> None:
@@ -85,9 +86,17 @@ def test_revisions_decide() -> None:
     assert desk.give(replace(SCHEDULE, revision=2)) is AckStatus.SUPERSEDED
     assert desk.give(replace(SCHEDULE, default=ScheduleMode.FOLLOW)) is AckStatus.REJECTED
     desk.keeper.advance(NOW, 0.0, 1.0)
-    assert desk.give(replace(SCHEDULE, revision=4, intervals=())) is AckStatus.ACCEPTED
+    assert desk.give(replace(SCHEDULE, revision=4)) is AckStatus.ACCEPTED
     assert (AckStatus.SUPERSEDED, 1) in desk.statuses()
-    assert desk.keeper.revision == 4
+    desk.keeper.advance(NOW, 0.0, 1.0)
+    assert desk.give(replace(SCHEDULE, revision=5, intervals=())) is AckStatus.ACCEPTED
+    assert desk.statuses()[-4:] == [
+        (AckStatus.RECEIVED, None),
+        (AckStatus.CANCELLED, 1),
+        (AckStatus.CANCELLED, None),
+        (AckStatus.ACCEPTED, None),
+    ]
+    assert desk.keeper.revision == 5
     assert desk.keeper.advance(NOW, 0.0, 1.0).mode == "idle"
 
 

@@ -179,7 +179,8 @@ def test_commands_reach_the_physics(site: Neighbourhood) -> None:
     assert command(every[BATTERY], "set_power_limit", {"power": 1500}).status is CommandStatus.SUCCEEDED
     assert site.battery.power_limit_w == 1500.0
     assert (
-        command(every[MPP], "set_output_priority", {"priority": "utility"}).status is CommandStatus.SUCCEEDED
+        command(every[MPP], "set_output_source_priority", {"value": "utility"}).status
+        is CommandStatus.SUCCEEDED
     )
     assert site.values(MPP)["output_source_priority"] == "utility"
 
@@ -193,7 +194,7 @@ def test_commands_reach_the_physics(site: Neighbourhood) -> None:
         ("gateway-1", "set_contactor", {"closed": 1}, 30, CommandStatus.REJECTED, "true or false"),
         ("house-01", "identify", {"loud": True}, 30, CommandStatus.REJECTED, "takes no parameter"),
         (BATTERY, "set_power_limit", {"power": 5001}, 30, CommandStatus.REJECTED, "above 5000"),
-        (MPP, "set_output_priority", {"priority": "wind"}, 30, CommandStatus.REJECTED, "one of"),
+        (MPP, "set_output_source_priority", {"value": "wind"}, 30, CommandStatus.REJECTED, "one of"),
     ],
 )
 def test_commands_are_refused_with_a_reason(
@@ -251,7 +252,9 @@ def test_the_battery_takes_a_schedule_and_obeys(site: Neighbourhood) -> None:
         "interval",
     ]
     acks = [parse_acknowledgement(payload, now()) for payload in wire.of("ack")]
-    assert [ack.status for ack in acks if isinstance(ack, Acknowledgement)] == ["accepted", "started"]
+    assert [ack.status for ack in acks if isinstance(ack, Acknowledgement)] == [
+        *("received", "accepted", "started")
+    ]
     site.step(3)
     values = twin.values()
     assert values["power"] == pytest.approx(-1500, abs=20)
