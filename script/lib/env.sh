@@ -1,10 +1,12 @@
 # Where things are: the environment every script works in after script/bootstrap.
-# Source it. Sets ROOT TOOLS VENV VENV_CORE UV, and MOSQUITTO_BIN CHROMIUM_BIN CXX GTEST_HEADER (empty when missing).
+# Source it. Sets ROOT TOOLS VENV VENV_CORE VENV_ESPHOME UV, and MOSQUITTO_BIN CHROMIUM_BIN INFLUXD_BIN OPENSSL_BIN
+# SYSTEMD_ANALYZE_BIN CXX CCACHE_BIN GTEST_HEADER (empty when missing).
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TOOLS=$ROOT/.tools
 VENV=$ROOT/.venv
 VENV_CORE=$ROOT/.venv311
+VENV_ESPHOME=$ROOT/.venv-esphome
 
 # What the system does not have is unpacked here: the interpreter of a newer suite, and programs.
 PYTHON_PREFIX=$TOOLS/python
@@ -32,19 +34,29 @@ locate_programs() {
   [[ -x $UV ]] || UV=$(find_program uv)
   MOSQUITTO_BIN=${MICROGRID_MOSQUITTO:-$(find_program mosquitto)}
   CHROMIUM_BIN=${MICROGRID_CHROMIUM:-$(find_program chromium chromium-browser google-chrome)}
+  INFLUXD_BIN=${MICROGRID_INFLUXD:-$(find_program influxd)}
+  OPENSSL_BIN=$(find_program openssl)
+  SYSTEMD_ANALYZE_BIN=$(find_program systemd-analyze)
+  CLANG_BIN=$(find_program clang++)
+  FUZZER_LIBRARY=$(compgen -G '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a' | head -n 1 || true)
   CXX=${CXX:-$(find_program g++ c++ clang++)}
   # Builds find an unpacked compiler only when told.
   if [[ $CXX == "$TOOLS"/* ]]; then export CXX CC=$TOOLS/bin/gcc; fi
+  # Tests and ESPHome look for programs on PATH: what was unpacked is found there, behind what the system has.
+  [[ ! -d $TOOLS/bin || :$PATH: == *:$TOOLS/bin:* ]] || PATH=$PATH:$TOOLS/bin
+  # What a clone compiled, no other clone compiles again: paths count from its root.
+  CCACHE_BIN=$(find_program ccache)
+  export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache} CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true
   local unpacked=$TOOLS/root/libgtest-dev/usr include
   GTEST_HEADER=
   for include in /usr/include /usr/local/include "$unpacked/include"; do
     [[ -n $GTEST_HEADER || ! -e $include/gtest/gtest.h ]] || GTEST_HEADER=$include/gtest/gtest.h
   done
   if [[ $GTEST_HEADER == "$unpacked"/* ]]; then
-    CPATH=$unpacked/include
+    CPLUS_INCLUDE_PATH=$unpacked/include # a system's header: our warnings are not for it
     LIBRARY_PATH=$unpacked/lib/$(uname -m)-linux-gnu
-    export CPATH LIBRARY_PATH
+    export CPLUS_INCLUDE_PATH LIBRARY_PATH
   fi
-  export MOSQUITTO_BIN CHROMIUM_BIN GTEST_HEADER
+  export MOSQUITTO_BIN CHROMIUM_BIN INFLUXD_BIN OPENSSL_BIN SYSTEMD_ANALYZE_BIN GTEST_HEADER CCACHE_BIN
 }
 locate_programs

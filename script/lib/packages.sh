@@ -4,8 +4,9 @@
 # uv.lock names no index (see script/generate lock), so uv cannot install from it directly. It can export it: names,
 # versions and hashes, which any index satisfies.
 
-ALL_GROUPS=(ha test broker lint log firmware)
+ALL_GROUPS=(ha test broker lint log firmware grafana)
 CORE_GROUPS=(core-test)
+ESPHOME_GROUPS=(esphome)
 
 # The dashboard is built by Vite, which asks for this; a machine without it gets the one of the package index.
 NODE_WANTED=20.19
@@ -13,13 +14,16 @@ node_usable() {
   type -P npm >/dev/null && type -P node >/dev/null && version_at_least "$(node --version | tr -d v)" "$NODE_WANTED"
 }
 
-# export_lock GROUP...: requirements with hashes.
+# export_lock WHAT GROUP...: requirements with hashes, of the project's own and the groups (--group) or of these alone
+# (--only-group).
 export_lock() {
-  local group options=()
-  for group in "$@"; do options+=(--group "$group"); done
+  local what=$1 group options=()
+  shift
+  for group in "$@"; do options+=("$what" "$group"); done
   "$UV" export --project "$ROOT" --quiet --frozen --no-emit-project --no-header --format requirements.txt "${options[@]}"
 }
 
+# sync_venv ENVIRONMENT WHAT GROUP...
 sync_venv() {
   local venv=$1 requirements
   shift
@@ -43,7 +47,7 @@ ensure_venv() {
   headers=$(python_headers "$python")
   CPATH=$headers${CPATH:+${headers:+:}$CPATH} quietly "the packages of uv.lock" \
     "check that uv can reach a package index (UV_DEFAULT_INDEX or uv.toml name another one) and that there is a C++ compiler" \
-    sync_venv "$VENV" "${ALL_GROUPS[@]}"
+    sync_venv "$VENV" --group "${ALL_GROUPS[@]}"
 }
 
 # core/ and the simulator promise Python 3.11: tested there when the machine has an older interpreter of its own.
@@ -55,5 +59,17 @@ ensure_core_venv() {
     say "creating .venv311 with $("$python" -V)"
     quietly ".venv311" "remove .venv311 and run script/bootstrap again" "$UV" venv --quiet --clear --python "$python" "$VENV_CORE"
   fi
-  quietly "the packages of .venv311" "check that uv can reach a package index" sync_venv "$VENV_CORE" "${CORE_GROUPS[@]}"
+  quietly "the packages of .venv311" "check that uv can reach a package index" sync_venv "$VENV_CORE" --group "${CORE_GROUPS[@]}"
+}
+
+# The firmware is compiled by ESPHome, whose pins contradict Home Assistant's.
+ensure_esphome_venv() {
+  local python=$1
+  if ! python_new_enough "$VENV_ESPHOME/bin/python"; then
+    say "creating .venv-esphome with $("$python" -V)"
+    quietly ".venv-esphome" "remove .venv-esphome and run script/bootstrap again" \
+      "$UV" venv --quiet --clear --python "$python" "$VENV_ESPHOME"
+  fi
+  quietly "the packages of .venv-esphome" "check that uv can reach a package index" \
+    sync_venv "$VENV_ESPHOME" --only-group "${ESPHOME_GROUPS[@]}"
 }

@@ -1,21 +1,32 @@
-# Programs of the system that the tests and the demo start: a C++ compiler, Mosquitto, Chromium.
-# Root installs them with apt; others get each unpacked below .tools/root, with a starter in .tools/bin.
+# Programs of the system that the tests and the demo start: a C++ compiler and its cache, Mosquitto, Chromium, InfluxDB,
+# OpenSSL, what judges the unit of the daemon's service, and libFuzzer with its compiler.
+# Root installs them with apt; others get each unpacked below .tools/root, with a starter in .tools/bin, but the fuzzer.
 # Needs say.sh, env.sh and debian.sh.
 
 # Debian package : variable of env.sh that names the program (of a library, a header)
-PROGRAMS=(g++:CXX libgtest-dev:GTEST_HEADER mosquitto:MOSQUITTO_BIN chromium:CHROMIUM_BIN)
+PROGRAMS=(
+  g++:CXX ccache:CCACHE_BIN libgtest-dev:GTEST_HEADER mosquitto:MOSQUITTO_BIN chromium:CHROMIUM_BIN influxdb:INFLUXD_BIN
+  openssl:OPENSSL_BIN systemd:SYSTEMD_ANALYZE_BIN clang:CLANG_BIN libclang-rt-dev:FUZZER_LIBRARY
+)
 
 TRIPLET=$(uname -m)-linux-gnu
 
 apt_install_as_root() {
   local keep_stopped=/usr/sbin/policy-rc.d ours='' result=0
   apt-get -qq update || return 1
-  # The service of the mosquitto package must not take port 1883 of this machine: we start our own on free ports.
+  # apt installs all or nothing, and newer systems have no InfluxDB 1.x: what this one does not know is left out.
+  local package known=()
+  for package in "$@"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then known+=("$package"); else echo "E: $package is not known to apt"; fi
+  done
+  [[ ${#known[@]} -gt 0 ]] || return 1
+  # No service of these packages may take a port of this machine: we start our own on free ports.
   if [[ ! -e $keep_stopped ]]; then
     printf '#!/bin/sh\nexit 101\n' >"$keep_stopped" && chmod +x "$keep_stopped" && ours=yes
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" || result=$?
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${known[@]}" || result=$?
   [[ -z $ours ]] || rm -f "$keep_stopped"
+  [[ ${#known[@]} -eq $# ]] || result=1
   return "$result"
 }
 
@@ -51,6 +62,11 @@ finish_compiler() {
     "$TOOLS/bin/g++" -x c++ -o "$prefix/works" - && "$prefix/works"
 }
 
+finish_ccache() {
+  write_starter ccache "$1/usr/bin/ccache" "$1"
+  "$TOOLS/bin/ccache" --version
+}
+
 finish_mosquitto() {
   write_starter mosquitto "$1/usr/sbin/mosquitto" "$1"
   # Its -h prints the usage and exits with 3.
@@ -66,6 +82,22 @@ finish_chromium() {
   "$TOOLS/bin/chromium" --version
 }
 
+finish_influxdb() {
+  write_starter influxd "$1/usr/bin/influxd" "$1"
+  [[ $("$TOOLS/bin/influxd" version) == *InfluxDB* ]]
+}
+
+finish_openssl() {
+  write_starter openssl "$1/usr/bin/openssl" "$1"
+  "$TOOLS/bin/openssl" version
+}
+
+# Only what reads a unit; what makes users is for root, who has the package.
+finish_systemd() {
+  write_starter systemd-analyze "$1/usr/bin/systemd-analyze" "$1"
+  "$TOOLS/bin/systemd-analyze" --version
+}
+
 unpack_program() {
   local package=$1 prefix=$UNPACKED/$1 packages
   rm -rf "$prefix"
@@ -74,8 +106,12 @@ unpack_program() {
   unpack_packages "" "$prefix" "${packages[@]}" || return 1
   case $package in
     g++) finish_compiler "$prefix" ;;
+    ccache) finish_ccache "$prefix" ;;
     mosquitto) finish_mosquitto "$prefix" ;;
     chromium) finish_chromium "$prefix" ;;
+    influxdb) finish_influxdb "$prefix" ;;
+    openssl) finish_openssl "$prefix" ;;
+    systemd) finish_systemd "$prefix" ;;
   esac
 }
 
@@ -99,6 +135,10 @@ ensure_programs() {
     rm -f "$log"
   else
     for package in "${missing[@]}"; do
+      if [[ $package == *clang* ]]; then
+        warn "$package is missing: the firmware is not fuzzed; please run: sudo apt-get install $package"
+        continue
+      fi
       say "unpacking $package into .tools/root"
       log=$TOOLS/unpack-$package.log
       if ! unpack_program "$package" >"$log" 2>&1; then

@@ -156,7 +156,8 @@ async def set_profile(lab: Lab, profile: str) -> None:
     client = lab.hass.client
     entry = (await client.ws("config_entries/get", domain=DOMAIN))[0]["entry_id"]
     answers = {"profile": profile, "heat_pump_topics": True, "house_sensor_topics": True}
-    await client.flow("/api/config/config_entries/options/flow", {"handler": entry}, answers)
+    path = "/api/config/config_entries/options/flow"
+    await client.flow(path, {"handler": entry}, {"next_step_id": "readings"}, answers)
 
 
 def table(costs: dict[str, Cost]) -> str:

@@ -45,7 +45,7 @@ async def states_of(lab: Lab, node_id: str) -> dict[str, str]:
     found = {}
     for entity in await client.ws("config/entity_registry/list"):
         if entity["platform"] == DOMAIN and entity["disabled_by"] is None:
-            _, name, key = entity["unique_id"].split("/")
+            _, name, key = entity["unique_id"].split("/", 2)
             if name == node_id:
                 found[key] = states.get(entity["entity_id"], "missing")
     return found

@@ -44,8 +44,8 @@ VERSION_STRATEGIES = [
 FREE_IMPORTS = frozenset(
     {
         *(platform.value for platform in Platform),
-        *("automation", "blueprint", "diagnostics", "homeassistant", "llm", "logbook", "repairs", "script"),
-        *("system_health", "websocket_api"),
+        *("automation", "blueprint", "device_automation", "diagnostics", "homeassistant", "llm", "logbook"),
+        *("repairs", "script", "system_health", "websocket_api"),
     }
 )
 
@@ -254,8 +254,9 @@ def manifest(integration: Integration) -> Iterator[str]:
     except AwesomeVersionException as error:
         yield f"version: {error}"
     for requirement in found.get("requirements", []):
-        if "==" not in requirement:
-            yield f"requirement {requirement} is not pinned"
+        # An exact version would fight the one that Home Assistant ships as soon as that moves on.
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+(>=|==)[0-9.]+(,<[0-9.]+)?", requirement):
+            yield f"requirement {requirement} has no lower bound"
     for key in ("dependencies", "after_dependencies"):
         for name in found.get(key, []):
             if not (COMPONENTS / name).is_dir():

@@ -22,12 +22,15 @@ from custom_components.microgrid.const import (
     CONF_NAME,
     CONF_SWARM,
     DOMAIN,
+    KEEP_DAYS,
     OPT_HEAT_PUMPS,
     OPT_HOUSE_SENSORS,
     OPT_INTERVAL,
     OPT_PROFILE,
 )
 from custom_components.microgrid.core.model.deadband import CALM, DETAILED, NORMAL
+from custom_components.microgrid.sources.heat_pump_mqtt import HeatPumpMqtt
+from custom_components.microgrid.sources.house_sensors import HouseSensors
 
 from .voices import SWARM, Voice
 
@@ -259,16 +262,21 @@ async def test_options(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Options take effect at once, by a reload."""
     before = entry.runtime_data
     result = in_words(await hass.config_entries.options.async_init(entry.entry_id), "options")
-    assert result["step_id"] == "init"
+    assert result["menu_options"] == ["readings", "health_rules", "ageing"]
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": "readings"}
+    )
+    in_words(result, "options")
+    assert result["step_id"] == "readings"
     chosen = {OPT_PROFILE: CALM.name, OPT_INTERVAL: 120, OPT_HEAT_PUMPS: False, OPT_HOUSE_SENSORS: False}
     result = await hass.config_entries.options.async_configure(result["flow_id"], chosen)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert entry.options == chosen
+    assert entry.options == chosen | KEEP_DAYS
     assert entry.state is ConfigEntryState.LOADED
     assert entry.runtime_data is not before
-    assert entry.runtime_data.heat_pumps is None
-    assert entry.runtime_data.sources == [entry.runtime_data.swarm_mqtt]
+    assert (entry.runtime_data.heat_pumps, entry.runtime_data.house_sensors) == (None, None)
+    assert not any(isinstance(one, HeatPumpMqtt | HouseSensors) for one in entry.runtime_data.sources)
 
 
 async def test_interval_can_be_left_to_the_profile(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -276,16 +284,22 @@ async def test_interval_can_be_left_to_the_profile(hass: HomeAssistant, entry: M
     hass.config_entries.async_update_entry(entry, options={OPT_INTERVAL: 30})
     await hass.async_block_till_done()
     result = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": "readings"}
+    )
     chosen = {OPT_PROFILE: DETAILED.name, OPT_HEAT_PUMPS: True, OPT_HOUSE_SENSORS: True}
     await hass.config_entries.options.async_configure(result["flow_id"], chosen)
     await hass.async_block_till_done()
-    assert entry.options == chosen
+    assert entry.options == chosen | KEEP_DAYS
 
 
 @pytest.mark.parametrize("wrong", [{OPT_PROFILE: "hectic"}, {OPT_INTERVAL: 0}, {OPT_INTERVAL: 3601}])
 async def test_impossible_options(hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, Any]) -> None:
     """Home Assistant refuses what the form does not offer; nothing changes."""
     result = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], {"next_step_id": "readings"}
+    )
     with pytest.raises(
         Exception, match=r"hectic|too small|too large|at least|at most|must be|not a valid|Schema"
     ):

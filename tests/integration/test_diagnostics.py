@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
@@ -15,7 +17,9 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.microgrid.diagnostics import _without_serials
+from custom_components.microgrid.schedules import ScheduleDesk
 
+from .test_schedules import Battery, plan
 from .voices import Voice
 
 
@@ -71,6 +75,40 @@ async def test_device(
     await hass.async_block_till_done()
     found = await get_diagnostics_for_device(hass, hass_client, entry, device)
     assert found["node"] is None
+
+
+async def test_schedules(
+    hass: HomeAssistant, entry: MockConfigEntry, hass_client: ClientSessionGenerator
+) -> None:
+    """What was sent, answered and done, of the swarm and of one device, without names and serial numbers."""
+    battery = await Battery(hass, "battery-1", "battery", "Cellar of Kowalski").ready()
+    desk: ScheduleDesk = entry.runtime_data.schedules
+    now = dt_util.utcnow()
+    start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
+    until = start + timedelta(days=1)
+    schedule = plan(
+        3, 1000.0, 2000.0, start=start, issued_at=start, valid_until=until, schedule_id="kowalski-3"
+    )
+    await desk.set("battery-1", schedule)
+    await battery.ack("accepted", schedule)
+    await battery.ack("failed", schedule, 0, actual_rate_w=120, reasons=["unit 92932105105315 says no"])
+    await battery.reports(schedule, now)
+    found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    device = next(d for d in dr.async_get(hass).devices if d.name == "Cellar of Kowalski")
+    of_device = await get_diagnostics_for_device(hass, hass_client, entry, device)
+    assert "owalski" not in json.dumps(found)
+    assert found["schedules"]["trouble"] is None
+    shown = found["schedules"]["nodes"]["battery-1"]
+    assert shown == of_device["schedule"]
+    assert (shown["status"], shown["answer"]) == ("active", "accepted")
+    assert (shown["sent"]["revision"], shown["sent"]["intervals"]) == (3, 2)
+    assert shown["sent"] == shown["accepted"]
+    assert shown["state"]["digest"] == shown["sent"]["digest"]
+    assert shown["analytics"]["week"]["intervals"] == 0, "none is over yet"
+    assert [(one["status"], one["actual_w"], one["reasons"]) for one in shown["executions"]] == [
+        ("failed", 120.0, ["unit **REDACTED** says no"]),
+        ("planned", None, []),
+    ]
 
 
 async def test_texts_of_a_node(hass: HomeAssistant, entry: MockConfigEntry) -> None:

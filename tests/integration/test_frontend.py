@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from homeassistant.components.frontend import DATA_EXTRA_MODULE_URL
+from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -52,8 +53,18 @@ async def test_fixture_of_the_dashboard_is_what_the_integration_registers(
     hass: HomeAssistant, mqtt_mock: MqttMockHAClient
 ) -> None:
     """A renamed metric must not leave a hole in the dashboard: its tests run on these registries."""
+    planner = ConfigSubentryData(
+        data={"source": "fixed", "price": 0.3},
+        subentry_type="energy_planner",
+        title="Fixed",
+        unique_id=None,
+    )
     entry = MockConfigEntry(
-        domain="microgrid", title="Demo", entry_id="entry", data={"swarm": "demo", "name": "Demo"}
+        domain="microgrid",
+        title="Demo",
+        entry_id="entry",
+        data={"swarm": "demo", "name": "Demo"},
+        subentries_data=[planner],
     )
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -71,6 +82,8 @@ async def test_fixture_of_the_dashboard_is_what_the_integration_registers(
     site = entry.runtime_data.swarm.site
     for metric in site.kind.metrics:
         entry.runtime_data.swarm.define(site, metric)
+    assert entry.runtime_data.settlement is not None
+    await entry.runtime_data.settlement.refresh()
     await hass.async_block_till_done()
 
     registered = _registries(hass, entry)

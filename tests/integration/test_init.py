@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -15,6 +16,7 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient, WebSo
 from custom_components.microgrid.const import CONF_NAME, CONF_SWARM, DOMAIN
 from custom_components.microgrid.repairs import BROKER_MISSING, issue_id
 from custom_components.microgrid.services import ACTION_SEND_COMMAND
+from custom_components.microgrid.sources.swarm_mqtt import SwarmMqtt
 
 from .voices import SWARM, Voice
 
@@ -90,6 +92,55 @@ async def test_unload_and_load(
         item.entity_id for item in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     }
     assert devices == {item.id for item in dr.async_get(hass).devices}
+
+
+async def test_what_is_said_while_it_unloads_leaves_no_entities_behind(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Entities of the runtime that ends would stand where those of the next belong, and never change."""
+    newcomer = Voice(hass, "house-9", "house", "House 9")
+    unload_platforms = hass.config_entries.async_unload_platforms
+
+    async def unload_and_hear(*arguments: Any) -> bool:
+        unloaded = await unload_platforms(*arguments)
+        await newcomer.greet(METRICS)
+        await newcomer.live(load_power=100.0)
+        return unloaded
+
+    monkeypatch.setattr(hass.config_entries, "async_unload_platforms", unload_and_hear)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await newcomer.greet(METRICS)
+    await newcomer.live(load_power=900.0)
+
+    state = hass.states.get("sensor.house_9_load_power")
+    assert state
+    assert float(state.state) == 900.0
+    assert "unique IDs" not in caplog.text
+
+
+async def test_a_start_that_fails_leaves_room_for_the_next(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever went wrong while the parts were started: without it the swarm is shown again."""
+
+    async def fail(source: SwarmMqtt) -> None:
+        raise HomeAssistantError("the broker left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SwarmMqtt, "async_start", fail)
+        assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet(METRICS)
+    await house.live(load_power=900.0)
+    state = hass.states.get("sensor.house_1_load_power")
+    assert state
+    assert float(state.state) == 900.0
 
 
 async def test_removed_entry_forgets(

@@ -38,6 +38,9 @@ async def test_numbers(
         "nodes_online": 1,
         "messages_received": 4,
         "messages_rejected": 1,
+        "frames_stored": 0,
+        "frames_lost": 0,
+        "archive_trouble": "–",
     }
     await asyncio.sleep(0.05)
     before = entry.runtime_data.hub.writes

@@ -12,10 +12,20 @@ from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.components.sensor.const import DEVICE_CLASS_STATE_CLASSES, DEVICE_CLASS_UNITS
 
+from custom_components.microgrid.core.gx.table import Kind, table
 from custom_components.microgrid.core.model.bare_sensors import WEATHER_METRICS, house_metric
 from custom_components.microgrid.core.model.kinds import KINDS
 from custom_components.microgrid.core.model.metric import Metric, ValueType
 from custom_components.microgrid.core.model.refrigerant import REFRIGERANTS
+from custom_components.microgrid.entities_gx import is_flag, translation_key
+from custom_components.microgrid.entities_planner import (
+    BILL_KEYS,
+    DEVICE as PLANNER_DEVICE,
+    PAYMENT_KEYS,
+    SENSORS as PLANNER_SENSORS,
+)
+from custom_components.microgrid.entities_planner_advice import DAWN_KEY, DUSK_KEY, FLEXIBLE_KEY
+from custom_components.microgrid.entities_schedules import SENSORS as SCHEDULE_SENSORS
 from custom_components.microgrid.event import ACTIVITIES
 
 ROOT = Path(__file__).resolve().parents[2] / "custom_components" / "microgrid"
@@ -31,6 +41,18 @@ def tables() -> dict[str, list[Metric]]:
 
 
 TABLES = tables()
+OF_OUR_OWN = {
+    "binary_sensor": {"health_problem", "online", "problem"},
+    "sensor": {"battery_replacement", "estimated_health", "last_cause", "last_fault", "risk"},
+}
+"""Entities that are no metrics."""
+OF_OUR_OWN["sensor"] |= set(SCHEDULE_SENSORS)
+OF_OUR_OWN["sensor"] |= {description.key for description in PLANNER_SENSORS} | {DAWN_KEY, DUSK_KEY}
+OF_OUR_OWN["sensor"] |= {*BILL_KEYS.values(), *PAYMENT_KEYS.values()}
+OF_OUR_OWN["binary_sensor"].add(FLEXIBLE_KEY)
+for _fact in table().facts:  # what the numbers of a Victron GX mean
+    if _fact.enum is not None and _fact.kind not in (Kind.ACTION, Kind.DATA, Kind.BITS):
+        OF_OUR_OWN["binary_sensor" if is_flag(_fact) else "sensor"].add(translation_key(_fact.enum))
 ALL = [metric for table in TABLES.values() for metric in table]
 
 
@@ -59,7 +81,9 @@ def test_rows_are_allowed(kind: str) -> None:
             if metric.device_class:
                 device_class = SensorDeviceClass(metric.device_class)
                 allowed = DEVICE_CLASS_STATE_CLASSES[device_class]
-                assert metric.unit in DEVICE_CLASS_UNITS[device_class], metric.key
+                # Home Assistant names no units for money: any currency will do.
+                units = DEVICE_CLASS_UNITS.get(device_class, {"USD"})
+                assert metric.unit in units, metric.key
                 assert state_class is None or state_class in allowed, metric.key
             assert not metric.counter or state_class is SensorStateClass.TOTAL_INCREASING, metric.key
             assert metric.precision is not None, metric.key
@@ -99,14 +123,14 @@ def test_no_name_without_an_entity(language: str) -> None:
     entity = texts(language)["entity"]
     for name in ("sensor", "binary_sensor"):
         used = {metric.name for metric in ALL if platform(metric) == name}
-        assert set(entity[name]) - used == ({"online", "problem"} if name == "binary_sensor" else set())
+        assert set(entity[name]) - used == OF_OUR_OWN[name]
     activities = {activity for of_kind in ACTIVITIES.values() for activity in of_kind}
     assert set(entity["event"]["activity"]["state_attributes"]["event_type"]["state"]) == activities
     assert set(entity["event"]["fault"]["state_attributes"]["event_type"]["state"]) == {"raised", "cleared"}
     refrigerants = {name.lower() for name in REFRIGERANTS}
     assert set(entity["select"]["refrigerant"]["state"]) == {"none"} | refrigerants
     components = {component for kind in KINDS.values() for component in kind.components}
-    assert set(texts(language)["device"]) == components
+    assert set(texts(language)["device"]) == components | {PLANNER_DEVICE}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -128,7 +152,7 @@ def test_icons() -> None:
     icons = json.loads((ROOT / "icons.json").read_text(encoding="utf-8"))["entity"]
     for name in ("sensor", "binary_sensor"):
         rows = [metric for metric in ALL if platform(metric) == name]
-        assert set(icons[name]) <= {metric.name for metric in rows}
+        assert set(icons[name]) <= {metric.name for metric in rows} | OF_OUR_OWN[name]
         plain = {m.name for m in rows if m.device_class in (None, "enum")} - {"house_sensor"}
         assert plain - set(icons[name]) == set()
 

@@ -10,11 +10,27 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contract/**/*.md")])
 
+_DAEMON_PAGE = "tests/daemon/test_daemon_page.py"
 EXECUTED_BY = {
     "script/demo": "tests/e2e/test_demo.py",
+    "script/demo --firmware": "tests/e2e/test_demo.py",
     "script/test": ".ci/run",
     "script/test --fast": "script/test",  # the same program with one suite less
     "script/lint": ".ci/run",
+    "deploy/setup --swarm home --host broker.lan": "tests/e2e/test_deploy.py",
+    "deploy/setup add-node gateway-1 --houses house-01,house-02": "tests/e2e/test_deploy.py",
+    "deploy/setup add-node heat-pump-1 --heat-pump": "tests/e2e/test_deploy.py",
+    "deploy/setup add-node weather --sensors": "tests/e2e/test_deploy.py",
+    "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon --dry-run": _DAEMON_PAGE,
+    "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon": _DAEMON_PAGE,
+    "microgrid-daemon check": _DAEMON_PAGE,
+    "microgrid-daemon status": _DAEMON_PAGE,
+    "sudo microgrid-daemon upgrade ./pi_daemon": _DAEMON_PAGE,
+    "sudo microgrid-daemon rollback": _DAEMON_PAGE,
+    "sudo microgrid-daemon uninstall": _DAEMON_PAGE,
+    "esphome config esphome/examples/house.yaml": "tests/firmware/test_esphome_yaml.py",
+    "esphome compile --only-generate esphome/examples/house.yaml": "tests/firmware/test_esphome_yaml.py",
+    "esphome run esphome/examples/house.yaml": "tests/firmware/test_esphome_yaml.py",  # less the flashing
 }
 """Where a documented command is run for real."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,7 +36,14 @@ class World:
         )
         self.swarm.subscribe(self.told.append)
         self.swarm_mqtt = SwarmMqtt(hass, self.swarm, self._result)
-        self.heat_pumps = HeatPumpMqtt(hass, self.swarm, lambda node, name: self.settings.get((node, name)))
+        self.recorded: list[tuple[str, datetime]] = []
+        """Nodes and times of all readings that were given to be kept."""
+        self.heat_pumps = HeatPumpMqtt(
+            hass,
+            self.swarm,
+            lambda node, name: self.settings.get((node, name)),
+            lambda node, readings: self.recorded.extend((node.node_id, time) for time, _ in readings),
+        )
         self.house_sensors = HouseSensors(hass, self.swarm)
         self.sources = (self.swarm_mqtt, self.heat_pumps, self.house_sensors)
 

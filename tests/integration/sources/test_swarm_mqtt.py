@@ -66,7 +66,16 @@ async def test_a_deleted_state_is_forgotten(world: World) -> None:
     assert not world.swarm.nodes["house-1"].available
 
 
+async def test_values_may_overtake_the_births_that_the_broker_kept(
+    world: World, warnings: Callable[[], list[str]]
+) -> None:
+    world.node("house-1", "live", live(1, load_power=500))
+    assert world.swarm.rejected == {RejectReason.UNKNOWN_NODE: 1}
+    assert warnings() == []
+
+
 async def test_values_before_the_birth_are_counted(world: World, warnings: Callable[[], list[str]]) -> None:
+    await world.pass_time(10)
     world.node("house-1", "live", live(1, load_power=500))
     world.node("house-1", "event", event("e1"))
     assert world.swarm.rejected == {RejectReason.UNKNOWN_NODE: 2}
@@ -197,6 +206,7 @@ async def test_refusals_are_logged_once_a_minute_for_each_node_and_reason(
 
 
 async def test_invented_senders_share_one_line(world: World, warnings: Callable[[], list[str]]) -> None:
+    await world.pass_time(10)
     for number in range(200):
         world.node(f"ghost-{number}", "live", live(1))
     assert len(warnings()) == 1

@@ -1,0 +1,660 @@
+"""The blueprints, run by Home Assistant: nodes speak over MQTT, and a phone keeps what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA, async_validate_config_item
+from homeassistant.components.blueprint.models import Blueprint, BlueprintInputs
+from homeassistant.const import CONTENT_TYPE_JSON
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util, yaml as yaml_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    async_mock_service,
+)
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
+
+from custom_components.microgrid.fault_desk import EVENT_ANALYZED
+from custom_components.microgrid.services_faults import ANNOTATE_SCHEMA, FAULT_SCHEMA, LIST_SCHEMA
+
+from .voices import Voice
+
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "microgrid"
+FILES = sorted(BLUEPRINTS.glob("*.yaml"))
+NORTH = "North Frequency"
+PUSH = "https://push.invalid/send"
+
+
+class Phone:
+    """What Home Assistant's mobile app would have shown, as it goes to the push service."""
+
+    def __init__(self, device_id: str, wire: AiohttpClientMocker) -> None:
+        """Listen."""
+        self.device_id = device_id
+        self._wire = wire
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """All notifications, the newest last."""
+        return [call[2] for call in self._wire.mock_calls if str(call[1]) == PUSH]
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """Title and message of each."""
+        return [(one["title"], one["message"]) for one in self.shown]
+
+
+@pytest.fixture
+async def phone(hass: HomeAssistant, aioclient_mock: AiohttpClientMocker) -> Phone:
+    """A registered phone of the operator."""
+    aioclient_mock.post(
+        PUSH,
+        status=201,
+        headers={"Content-Type": CONTENT_TYPE_JSON},
+        json={
+            "rateLimits": {"successful": 1, "maximum": 150, "errors": 0, "resetsAt": "2030-01-01T00:00:00Z"}
+        },
+    )
+    await async_setup_component(hass, "mobile_app", {})
+    registration = MockConfigEntry(
+        domain="mobile_app",
+        data={
+            "app_data": {"push_token": "token", "push_url": PUSH},
+            "app_id": "io.example.app",
+            "app_name": "App",
+            "app_version": "1.0",
+            "device_id": "phone-1",
+            "device_name": "Operator's Phone",
+            "manufacturer": "Example",
+            "model": "One",
+            "os_name": "Linux",
+            "os_version": "1.0",
+            "secret": None,
+            "supports_encryption": False,
+            "user_id": "operator",
+            "webhook_id": "webhook-1",
+        },
+    )
+    registration.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(registration.entry_id)
+    await hass.async_block_till_done()
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), registration.entry_id)
+    return Phone(device.id, aioclient_mock)
+
+
+type Clock = FrozenDateTimeFactory
+type Automate = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def automate(hass: HomeAssistant) -> AsyncIterator[Automate]:
+    """Make an automation of a blueprint, as a person does in the UI."""
+
+    async def make(name: str, **inputs: Any) -> None:
+        target = Path(hass.config.path("blueprints/automation/microgrid"))
+
+        def copy() -> None:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(BLUEPRINTS / f"{name}.yaml", target)
+
+        await hass.async_add_executor_job(copy)
+        use = {"path": f"microgrid/{name}.yaml", "input": inputs}
+        config = {"automation": {"id": name, "alias": name, "use_blueprint": use}}
+        assert await async_setup_component(hass, "automation", config)
+        await hass.async_block_till_done()
+        assert hass.states.get(f"automation.{name}").state == "on"  # type: ignore[union-attr]  # or it is not there
+
+    yield make
+    await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
+
+
+def entity(hass: HomeAssistant, platform: str, node: str, key: str) -> str:
+    """Return the entity id of a node's entity."""
+    found = [
+        one.entity_id
+        for one in er.async_get(hass).entities.values()
+        if one.platform == "microgrid" and one.domain == platform and one.unique_id.endswith(f"/{node}/{key}")
+    ]
+    assert len(found) == 1, (found, [one.unique_id for one in er.async_get(hass).entities.values()])
+    return found[0]
+
+
+async def settle() -> None:
+    """Let everything happen that needs no time; async_block_till_done() waits for automations that wait."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def pass_time(hass: HomeAssistant, clock: Clock, **delta: float) -> None:
+    """Let time go by, after all that happened has been seen."""
+    await settle()
+    clock.tick(timedelta(**delta))
+    async_fire_time_changed(hass)
+    await settle()
+
+
+# ---- all of them ------------------------------------------------
+
+
+def inputs_of(blueprint: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the inputs, those in sections too."""
+    flat = dict[str, dict[str, Any]]()
+    for name, given in blueprint["input"].items():
+        flat.update(given.get("input", {name: given}))
+    return flat
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_valid_and_described(hass: HomeAssistant, path: Path) -> None:
+    """Home Assistant takes it, every input has a selector, and no name is without one."""
+    assert await async_setup_component(hass, "automation", {})
+    data = await hass.async_add_executor_job(yaml_util.load_yaml_dict, str(path))
+    blueprint = Blueprint(
+        data, expected_domain="automation", path=path.name, schema=AUTOMATION_BLUEPRINT_SCHEMA
+    )
+    assert blueprint.validate() is None
+    assert blueprint.name.startswith("Microgrid: ")
+    assert len(blueprint.metadata["description"]) > 60
+    wanted = inputs_of(blueprint.metadata)
+    assert all(given["name"] and given["selector"] for given in wanted.values())
+    stand_ins: dict[str, Any] = {
+        name: ["0123"] if name == "phones" else "sensor.any"
+        for name, given in wanted.items()
+        if "default" not in given
+    }
+    use = BlueprintInputs(blueprint, {"use_blueprint": {"path": path.name, "input": stand_ins}})
+    use.validate()
+    config = await async_validate_config_item(
+        hass, "test", {**use.async_substitute(), "alias": "x", "id": "x"}
+    )
+    assert config is not None
+    assert config.validation_status == "ok", config.validation_error
+    used = set(re.findall(r"!input (\w+)", await hass.async_add_executor_job(path.read_text)))
+    assert used == set(wanted), "an input that nothing uses, or one that is not asked for"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_listed_and_found_again(path: Path) -> None:
+    """The page of the blueprints imports it, and Home Assistant can import it anew."""
+    address = re.search(r"^  source_url: (\S+)$", path.read_text(), re.MULTILINE)
+    assert address and address[1].endswith(f"/{path.relative_to(BLUEPRINTS.parents[2])}")
+    page = (BLUEPRINTS.parents[2] / "docs" / "blueprints.md").read_text()
+    assert f"blueprint_url={quote(address[1], safe='')})" in page
+    assert f"](../{path.relative_to(BLUEPRINTS.parents[2])})" in page
+
+
+# ---- each of them -----------------------------------------------
+
+
+async def test_node_offline(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    gateway = Voice(hass, "north", "gateway", "North")
+    house = Voice(hass, "house-1", "house", "House 1", parent="north")
+    for node in (gateway, house):
+        await node.greet()
+    nodes = [entity(hass, "binary_sensor", node, "online") for node in ("house-1", "north")]
+    await automate("node_offline", nodes=nodes, gateways=[nodes[1]], phones=[phone.device_id])
+
+    await house.state("offline")
+    await pass_time(hass, freezer, minutes=5)
+    await house.state("online")
+    await pass_time(hass, freezer, minutes=11)
+    assert phone.shown == [], "it was away for a short time only"
+
+    await house.state("offline")
+    await pass_time(hass, freezer, minutes=11)
+    assert phone.texts[-1][0] == "House 1 is offline"
+    assert "Not heard of since" in phone.texts[-1][1]
+    await house.state("online")
+    await settle()
+    assert phone.texts[-1][0] == "House 1 is online again"
+    assert phone.texts[-1][1].startswith("Back after 11 minutes")
+    assert len({one["data"]["tag"] for one in phone.shown}) == 1, "the second message replaces the first"
+
+    await gateway.state("offline")
+    await house.state("offline")
+    await pass_time(hass, freezer, minutes=11)
+    assert [title for title, _ in phone.texts[2:]] == ["North is offline"]
+
+
+async def test_critical_fault_escalation(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet()
+    await automate(
+        "critical_fault_escalation",
+        faults=[entity(hass, "event", "house-1", "fault")],
+        phones=[phone.device_id],
+        second_phones=[phone.device_id],
+    )
+    house.event("fault", "F030", "raised", "warning")
+    await settle()
+    assert phone.shown == []
+
+    house.event("fault", "F001", "raised", "critical", event_id="one")
+    await settle()
+    assert phone.texts == [("House 1: Inverter overcurrent (F001)", phone.texts[0][1])]
+    assert "restart the inverter" in phone.texts[0][1]
+    assert phone.shown[0]["data"]["push"]["sound"]["critical"] == 1
+    for rung in (2, 4, 6):  # the second circle from the third time on
+        await pass_time(hass, freezer, minutes=5, seconds=1)
+        assert len(phone.shown) == rung
+    hass.bus.async_fire("mobile_app_notification_action", {"action": "MICROGRID_ACKNOWLEDGE_another"})
+    await settle()
+    assert len(phone.shown) == 6
+    (button,) = phone.shown[0]["data"]["actions"]
+    hass.bus.async_fire("mobile_app_notification_action", {"action": button["action"]})
+    await settle()
+    assert phone.texts[-1][1] == "Somebody takes care of it."
+    told = len(phone.shown)
+    await pass_time(hass, freezer, hours=1)
+    assert len(phone.shown) == told
+
+    house.event("fault", "F001", "raised", "critical", event_id="two")
+    await pass_time(hass, freezer, seconds=1)
+    house.event("fault", "F001", "cleared", "critical")
+    await settle()
+    assert phone.texts[-1][1] == "The fault is gone."
+
+
+async def test_gateway_disconnected(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    gateway = Voice(hass, "north", "gateway", "North")
+    await gateway.greet(("contactor_closed", "cluster_state_of_charge", "cluster_load_power"))
+    await gateway.live(contactor_closed=True, cluster_state_of_charge=64.2, cluster_load_power=3210.0)
+    contactor = entity(hass, "binary_sensor", "north", "contactor_closed")
+    await automate("gateway_disconnected", contactors=[contactor], phones=[phone.device_id])
+    await gateway.live(contactor_closed=False)
+    await pass_time(hass, freezer, seconds=31)
+    assert phone.texts[-1][0] == "North is disconnected"
+    assert "charge 64 %" in phone.texts[-1][1] and "load 3210 W" in phone.texts[-1][1], phone.texts
+    await gateway.live(contactor_closed=True)
+    await settle()
+    assert phone.texts[-1] == ("North is connected again", "The cluster was on its own for 31 seconds.")
+    await gateway.live(contactor_closed=False)
+    await pass_time(hass, freezer, seconds=3)
+    await gateway.live(contactor_closed=True)
+    await pass_time(hass, freezer, seconds=60)
+    assert len(phone.shown) == 2
+
+
+async def test_frequency_excursion(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    def measure(value: str) -> None:
+        attributes = {
+            "unit_of_measurement": "Hz",
+            "device_class": "frequency",
+            "friendly_name": "North Frequency",
+        }
+        hass.states.async_set("sensor.north", value, attributes)
+
+    measure("50.0")
+    await automate("frequency_excursion", frequencies=["sensor.north"], phones=[phone.device_id])
+    measure("49.2")
+    await pass_time(hass, freezer, seconds=11)
+    assert phone.texts == [
+        (
+            f"{NORTH}: frequency too low",
+            "49.2 Hz, the band is 49.5 to 50.5 Hz. More is used than generated: switch off what can wait.",
+        )
+    ]
+    measure("unavailable")
+    await settle()
+    assert len(phone.shown) == 1
+    measure("49.9")
+    await settle()
+    assert phone.texts[-1] == (f"{NORTH}: frequency back in its band", "49.9 Hz.")
+    measure("50.6")
+    await pass_time(hass, freezer, seconds=5)
+    measure("50.1")
+    await pass_time(hass, freezer, seconds=20)
+    assert len(phone.shown) == 2
+
+
+async def test_low_charge_load_shedding(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    names = ("boiler", "charger")
+    assert await async_setup_component(hass, "homeassistant", {})
+    booleans = {name: {"name": name.title()} for name in names}
+    assert await async_setup_component(hass, "input_boolean", {"input_boolean": booleans})
+    loads = [f"input_boolean.{name}" for name in names]
+    await hass.services.async_call("input_boolean", "turn_on", {"entity_id": loads[0]}, blocking=True)
+
+    def charge(value: str) -> None:
+        attributes = {"unit_of_measurement": "%", "device_class": "battery"}
+        hass.states.async_set("sensor.charge", value, attributes)
+
+    def states() -> list[str]:
+        return [state.state for load in loads if (state := hass.states.get(load))]
+
+    charge("40")
+    await automate("low_charge_load_shedding", charge="sensor.charge", loads=loads, phones=[phone.device_id])
+    charge("unavailable")
+    await pass_time(hass, freezer, minutes=5)
+    assert states() == ["on", "off"]
+    charge("19")
+    await pass_time(hass, freezer, minutes=3)
+    assert states() == ["off", "off"]
+    assert phone.texts == [("Battery low: 19 %", "Switched off: Boiler.")]
+    charge("30")
+    await pass_time(hass, freezer, minutes=10)
+    assert states() == ["off", "off"]
+    charge("36")
+    await pass_time(hass, freezer, minutes=3)
+    assert states() == ["on", "off"], "only what it switched off itself"
+    assert phone.texts[-1] == ("Battery recovered: 36 %", "Switched on again: Boiler.")
+
+
+async def test_data_loss(
+    hass: HomeAssistant, entry: MockConfigEntry, phone: Phone, automate: Automate
+) -> None:
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet()
+    activity = entity(hass, "event", "house-1", "activity")
+    await automate("data_loss", activities=[activity], phones=[phone.device_id])
+    house.event("boot", "BOOT")
+    await settle()
+    assert phone.shown == []
+    house.event("overflow", "OVERFLOW", lost_first_seq=3, lost_last_seq=9)
+    await settle()
+    assert [title for title, _ in phone.texts] == ["House 1 lost data"]
+
+
+async def test_heat_pump_alert(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    house = Voice(hass, "house-1", "house", "House 1")  # any node tells alarms alike
+    await house.greet()
+    hot = {"unit_of_measurement": "°C", "device_class": "temperature", "friendly_name": "Compressor"}
+    hass.states.async_set("sensor.compressor", "60", hot)
+    await automate(
+        "heat_pump_alert",
+        faults=[entity(hass, "event", "house-1", "fault")],
+        phones=[phone.device_id],
+        sensors=["sensor.compressor"],
+        highest=100,
+    )
+    house.event("fault", "F004", "raised", "critical")
+    await pass_time(hass, freezer, seconds=1)
+    house.event("fault", "F004", "cleared", "critical")
+    await settle()
+    (raised, over) = phone.texts
+    assert over == (f"{raised[0]} is over", "It runs as it should.")
+    assert phone.shown[0]["data"]["tag"] == phone.shown[1]["data"]["tag"]
+    hass.states.async_set("sensor.compressor", "104.4", hot)
+    await pass_time(hass, freezer, minutes=3)
+    assert phone.texts[-1] == ("Compressor: 104.4 °C", "Outside the range that you gave.")
+
+
+def monday_morning() -> datetime:
+    """A minute before the reports."""
+    return dt_util.now().replace(2026, 11, 23, 7, 59, 0, 0)
+
+
+async def test_cell_imbalance_report(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    freezer.move_to(monday_morning())
+    sensors = {
+        "sensor.one": "12.4",
+        "sensor.two": "131.2",
+        "sensor.three": "unavailable",
+        "sensor.four": "55",
+    }
+    for sensor, value in sensors.items():
+        hass.states.async_set(sensor, value, {"device_class": "voltage", "unit_of_measurement": "mV"})
+    await automate("cell_imbalance_report", spreads=list(sensors), phones=[phone.device_id])
+    await pass_time(hass, freezer, minutes=1, seconds=1)
+    assert phone.texts == [("Cells: 2 of 3 batteries beyond 50 mV", "sensor.two: 131 mV\nsensor.four: 55 mV")]
+    await pass_time(hass, freezer, days=1)
+    assert len(phone.shown) == 1, "it is Tuesday"
+    for sensor in sensors:
+        hass.states.async_set(sensor, "20", {"device_class": "voltage", "unit_of_measurement": "mV"})
+    await pass_time(hass, freezer, days=6)
+    assert len(phone.shown) == 1, "all is well"
+
+
+async def test_recurring_fault_digest(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    freezer.move_to(monday_morning())
+    hours = [0] * 24
+    hours[18] = 4
+    row = {
+        "node": "house-7",
+        "code": "F010",
+        "count": 5,
+        "hours": hours,
+        "last_utc": (dt_util.utcnow() - timedelta(days=1)).isoformat(),
+    }
+    old = {**row, "node": "house-8", "last_utc": (dt_util.utcnow() - timedelta(days=12)).isoformat()}
+    asked = async_mock_service(
+        hass,
+        "microgrid",
+        "query_pattern",
+        response={"recurring": [row, old]},
+        supports_response=SupportsResponse.ONLY,
+    )
+    await automate("recurring_fault_digest", phones=[phone.device_id])
+    await pass_time(hass, freezer, minutes=1, seconds=1)
+    assert asked[0].data["pattern"] == "recurring_faults"
+    assert phone.texts == [
+        ("1 recurring fault this week", "house-7: F010, 5 times in four weeks, mostly about 18:00")
+    ]
+
+
+async def test_storm_preparation(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    assert await async_setup_component(hass, "input_boolean", {"input_boolean": {"storm": None}})
+    hass.states.async_set("sensor.charge", "55", {"unit_of_measurement": "%", "device_class": "battery"})
+    forecast = list[dict[str, Any]]()
+    async_mock_service(
+        hass,
+        "weather",
+        "get_forecasts",
+        response={"weather.home": {"forecast": forecast}},
+        supports_response=SupportsResponse.ONLY,
+    )
+    charged = async_mock_service(hass, "test", "charge")
+    released = async_mock_service(hass, "test", "release")
+    await automate(
+        "storm_preparation",
+        weather="weather.home",
+        charge="sensor.charge",
+        storm_mode="input_boolean.storm",
+        phones=[phone.device_id],
+        prepare=[{"action": "test.charge"}],
+        release=[{"action": "test.release"}],
+    )
+    freezer.move_to(monday_morning())
+
+    def expect(**hours: dict[str, Any]) -> None:
+        begin = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+        forecast[:] = [
+            {"datetime": (begin + timedelta(hours=hour)).isoformat(), "condition": "cloudy"}
+            | hours.get(f"h{hour}", {})
+            for hour in range(24)
+        ]
+
+    expect(h20={"condition": "lightning"})
+    await pass_time(hass, freezer, hours=1)
+    assert (charged, phone.shown) == ([], []), "it is far away"
+    expect(h5={"wind_gust_speed": 90.0}, h6={"condition": "hail"})
+    await pass_time(hass, freezer, hours=1)
+    await pass_time(hass, freezer, hours=1)
+    assert len(charged) == 1 and len(phone.shown) == 1, "once for each storm"
+    assert phone.texts[0][0].startswith("Storm expected from ")
+    assert phone.texts[0][1] == "Charging the batteries to 90 %, they have 55 %."
+    expect()
+    await pass_time(hass, freezer, hours=1)
+    assert len(released) == 1
+    assert phone.texts[-1] == ("The storm has passed", "State of charge: 55 %.")
+    forecast.clear()
+    await pass_time(hass, freezer, hours=1)
+    assert len(phone.shown) == 2
+
+
+async def test_storm_reserve(hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock) -> None:
+    """While a warning is on the reserve is renewed; it ends with the warning, and by itself."""
+    raised = async_mock_service(hass, "microgrid", "raise_reserve", supports_response=SupportsResponse.NONE)
+    hass.states.async_set("binary_sensor.warning", "off")
+    await automate("storm_reserve", warning="binary_sensor.warning", reserve=85, phones=[phone.device_id])
+    freezer.move_to(monday_morning())
+    await pass_time(hass, freezer, hours=1)
+    assert raised == []
+    hass.states.async_set("binary_sensor.warning", "on")
+    await pass_time(hass, freezer, seconds=1)
+    assert raised[0].data["reserve"] == 85
+    until = dt_util.parse_datetime(raised[0].data["until"])
+    assert until is not None and timedelta(hours=5) < until - dt_util.utcnow() <= timedelta(hours=6)
+    assert phone.texts == [("A storm is expected", "The batteries are charged up to 85 % and keep it.")]
+    await pass_time(hass, freezer, hours=1)
+    assert len(raised) >= 2 and len(phone.shown) == 1, "renewed without another word"
+    hass.states.async_set("binary_sensor.warning", "off")
+    await pass_time(hass, freezer, seconds=1)
+    assert raised[-1].data["reserve"] == 0
+    assert phone.texts[-1] == ("The warning is over", "The usual reserve holds again.")
+
+
+async def test_notify_on_cheap_energy(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    """Told once when the price falls below the limit, and never at night."""
+    hass.states.async_set("sensor.price", "0.30", {"unit_of_measurement": "EUR/kWh"})
+    await automate("notify_on_cheap_energy", price="sensor.price", limit=0.2, phones=[phone.device_id])
+    freezer.move_to(monday_morning())
+
+    async def costs(price: str) -> None:
+        hass.states.async_set("sensor.price", price, {"unit_of_measurement": "EUR/kWh"})
+        await pass_time(hass, freezer, seconds=1)
+
+    await costs("0.12")
+    assert phone.texts == [("Energy is cheap now", "0.12 EUR/kWh.")]
+    await costs("0.11")
+    assert len(phone.shown) == 1, "it was cheap already"
+    await costs("0.30")
+    freezer.move_to(monday_morning().replace(hour=2))
+    await costs("0.05")
+    assert len(phone.shown) == 1, "people sleep"
+
+
+async def test_flexible_load(hass: HomeAssistant, automate: Automate, freezer: Clock) -> None:
+    """The load does what the planner advises, and what it always did when nobody knows."""
+    sensor = "binary_sensor.flexible_load"
+    done = [async_mock_service(hass, "pump", name) for name in ("run", "usual", "hold")]
+    actions = {name: [{"action": f"pump.{name}"}] for name in ("run", "usual", "hold")}
+    hass.states.async_set(sensor, "off", {"advice": "usual"})
+    await automate("flexible_load", advice=sensor, **actions)
+    for state, attributes, calls in (
+        ("on", {"advice": "run"}, [1, 0, 0]),
+        ("on", {"advice": "run", "saving": 0.4}, [1, 0, 0]),
+        ("off", {"advice": "hold"}, [1, 0, 1]),
+        ("unavailable", {}, [1, 1, 1]),
+        ("off", {"advice": "usual"}, [1, 2, 1]),
+    ):
+        hass.states.async_set(sensor, state, attributes)
+        await pass_time(hass, freezer, seconds=1)
+        assert [len(one) for one in done] == calls, state
+
+
+async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock) -> None:
+    """Told once with its cause; silenced, the same fault at the same node stays quiet, and no other."""
+    notes = dict[str, list[str]]()
+
+    async def list_faults(call: ServiceCall) -> ServiceResponse:
+        return {"faults": [{"event_id": one} for one in notes if one.startswith(call.data["node"][0])]}
+
+    async def get_fault(call: ServiceCall) -> ServiceResponse:
+        return {"annotations": [{"note": note} for note in notes[call.data["event_id"]]]}
+
+    async def annotate_fault(call: ServiceCall) -> None:
+        notes[call.data["event_id"]].append(call.data["note"])
+
+    for action, schema, responds in (
+        (list_faults, LIST_SCHEMA, SupportsResponse.ONLY),
+        (get_fault, FAULT_SCHEMA, SupportsResponse.ONLY),
+        (annotate_fault, ANNOTATE_SCHEMA, SupportsResponse.NONE),
+    ):
+        hass.services.async_register("microgrid", action.__name__, action, schema, responds)
+    await automate("fault_explained", phones=[phone.device_id])
+
+    async def fault(event_id: str, node: str = "house-7", severity: str = "critical", **more: Any) -> None:
+        notes[event_id] = []
+        data = {
+            "config_entry_id": "entry",
+            "event_id": event_id,
+            "node": node,
+            "node_name": node.title(),
+            "code": "F001",
+            "code_name": "Inverter overcurrent",
+            "severity": severity,
+            "time": "2026-11-21T21:04:05+00:00",
+            "late": False,
+            "cause": "F001.neighbour_trip",
+            "summary": "A neighbour switched off.",
+            "complete": True,
+        }
+        hass.bus.async_fire(EVENT_ANALYZED, data | more)
+        await pass_time(hass, freezer, seconds=6)
+
+    await fault("house-7:1")
+    assert phone.texts == [("House-7: Inverter overcurrent (F001)", "A neighbour switched off.")]
+    shown = phone.shown[0]["data"]
+    assert [button["title"] for button in shown["actions"]] == ["Acknowledge", "Show chart", "Silence"]
+    assert shown["ttl"] == 0 and "image" not in shown
+    hass.bus.async_fire("mobile_app_notification_action", {"action": shown["actions"][2]["action"]})
+    await settle()
+    assert phone.texts[-1][1] == "Silenced for 24 hours. A neighbour switched off."
+    assert phone.shown[-1]["data"]["tag"] == shown["tag"]
+
+    await fault("house-7:2")
+    assert len(phone.shown) == 2
+    await fault("north:1", node="north", severity="info")
+    assert len(phone.shown) == 2
+    await fault("north:2", node="north", severity="warning", late=True, complete=False)
+    assert "Not all nodes have sent" in phone.texts[-1][1] and "Happened at" in phone.texts[-1][1]
+    hass.bus.async_fire(
+        "mobile_app_notification_action", {"action": phone.shown[-1]["data"]["actions"][0]["action"]}
+    )
+    await settle()
+    assert notes["north:2"] == ["acknowledged"]
+    assert phone.texts[-1][1].startswith("Somebody has seen it. A neighbour")
+    await fault("south:1", node="south", origin="house-4", origin_name="House 4")
+    assert phone.texts[-1][1] == "It began at House 4. A neighbour switched off."
+    await fault("south:2", node="south", origin="outside", origin_name="outside")
+    assert phone.texts[-1][1].startswith("It began beyond the gateway. ")

@@ -1,0 +1,512 @@
+"""Prices for the energy planner: the shapes in which they are published, the flow, and hostile ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import MqttMockHAClient
+
+from custom_components import microgrid
+from custom_components.microgrid.core.contract.messages import ScheduleCapability, ScheduleMode
+from custom_components.microgrid.core.contract.schedule import Schedule, check_schedule
+from custom_components.microgrid.core.energy.battery import Battery
+from custom_components.microgrid.planner_batteries import Dispatch, Fleet, Reserve
+from custom_components.microgrid.planner_money import Question, answer, models, review
+from custom_components.microgrid.planner_prices import (
+    PriceDesk,
+    PriceSettings,
+    Row,
+    SettingsError,
+    read_settings,
+    rows_of,
+    unit_factor,
+)
+from custom_components.microgrid.planner_site import settled
+from custom_components.microgrid.planner_state import Hour, Ledger
+
+from .planning import TIME_OF_USE, load_kw, set_up, solar_kw
+
+TEXTS = json.loads((Path(microgrid.__file__ or "").parent / "translations" / "en.json").read_text())
+BRUSSELS = ZoneInfo("Europe/Brussels")
+NOW = datetime(2026, 6, 1, 10, 20, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 5, 31, 22, tzinfo=UTC)
+"""In Brussels."""
+
+
+def hours(count: int = 24, start: datetime = MIDNIGHT) -> list[datetime]:
+    """Return the starts of hours."""
+    return [start + timedelta(hours=number) for number in range(count)]
+
+
+def iso(when: datetime) -> str:
+    """Write a time as integrations do, with the offset of the house."""
+    return when.astimezone(BRUSSELS).isoformat()
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "nordpool": {
+        "raw_today": [{"start": at, "end": at + timedelta(hours=1), "value": 0.2} for at in hours()],
+        "raw_tomorrow": [],
+        "today": [0.9] * 24,
+    },
+    "nordpool numbers": {"today": [0.2] * 24, "tomorrow": []},
+    "quarters of an hour": {"today": [0.2] * 96, "tomorrow": None},
+    "epex": {"data": [{"start_time": iso(at), "end_time": iso(at), "price_per_kwh": 0.2} for at in hours()]},
+    "epex, cents": {"data": [{"start_time": iso(at), "price_ct_per_kwh": 20.0} for at in hours()]},
+    "entso-e": {"prices": [{"time": iso(at), "price": 0.2} for at in hours()], "prices_tomorrow": "[]"},
+    "tibber": {"prices_today": [{"startsAt": iso(at), "total": 0.2} for at in hours()]},
+    "octopus": {"rates": [{"start": at, "end": at, "value_inc_vat": 0.2} for at in hours()]},
+    "awattar": {"data": [{"start_timestamp": at.timestamp() * 1000, "marketprice": 200.0} for at in hours()]},
+    "times as keys": {"prices": {iso(at): 0.2 for at in hours()}},
+    "an answer by area": {"BE": [{"start": iso(at), "end": iso(at), "price": 0.2} for at in hours()]},
+    "text of numbers": {"data": [{"start": iso(at), "value": "0.2"} for at in hours()]},
+    "something else": {"whatever": [{"from": iso(at), "till": iso(at), "price": 0.2} for at in hours()]},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shapes(shape: str) -> None:
+    """Every common shape gives the price of the hour."""
+    rows = rows_of(SHAPES[shape], NOW, BRUSSELS, 1.0)
+    assert len(rows) in (24, 96)
+    assert rows[0][0] == MIDNIGHT
+    assert all(price == pytest.approx(0.2) for _, _, price in rows)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "unit", "factor"),
+    [
+        ("auto", "EUR/kWh", 1.0),
+        ("auto", "€/MWh", 0.001),
+        ("auto", "ct/kWh", 0.01),
+        ("auto", "öre/kWh", 0.01),
+        ("auto", None, 1.0),
+        ("auto", 7, 1.0),
+        ("per_mwh", "EUR/kWh", 0.001),
+        ("cents_per_kwh", None, 0.01),
+    ],
+)
+def test_units(chosen: str, unit: object, factor: float) -> None:
+    """Units are read where they are told, and the user's word counts more."""
+    assert unit_factor(chosen, unit) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(("day", "count"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])
+def test_days_of_23_and_25_hours(day: str, count: int) -> None:
+    """Bare numbers of a day begin at midnight on the wall and never run into the next day."""
+    now = datetime.fromisoformat(f"{day}T12:00:00+00:00")
+    midnight = datetime.fromisoformat(day).replace(tzinfo=BRUSSELS).astimezone(UTC)
+    rows: list[Row] = []
+    for numbers in (24, count, 4 * count):
+        rows = rows_of({"today": [0.1 + n / 1000 for n in range(numbers)]}, now, BRUSSELS, 1.0)
+        assert rows[0][0] == midnight
+        end = rows[-1][1]
+        assert end is not None and end <= midnight + timedelta(hours=count)
+    assert len(rows) == 4 * count
+
+
+def test_hostile() -> None:
+    """Nothing that stands in an attribute raises, hangs, or gives a price that cannot be."""
+    nested: Any = []
+    for _ in range(500):
+        nested = [nested, {"data": nested}]
+    loop: dict[str, Any] = {}
+    loop["data"] = loop
+    odd: list[Any] = ["nan", math.inf, 1e300, True, None, [], {}, "x" * 9]
+    never: list[Any] = [None, "", "9" * 99, 1e300, -1e300, math.nan, True, {}, "2026-99-99"]
+    fixed: list[Any] = [
+        nested,
+        loop,
+        {"data": [{"start": iso(NOW), "value": bad} for bad in odd]},
+        {"data": [{"start": bad, "value": 1} for bad in never]},
+        {"data": [{"start": iso(NOW), "value": 0.1}] * 50_000},
+        {"today": ["a"] * 24, "tomorrow": [math.nan] * 24},
+        {"data": "x" * 100_000, "rates": 5, "prices": None},
+        None,
+        7,
+        "text",
+    ]
+    for found in fixed:
+        for _, _, price in rows_of(found, NOW, BRUSSELS, 1.0):
+            assert math.isfinite(price) and abs(price) <= 100.0
+    dice = random.Random(9)
+    names = ["data", "today", "raw_today", "start", "end", "value", "price", "time", "rates", "x"]
+    atoms: list[Any] = [
+        None,
+        True,
+        0.1,
+        -3,
+        1e99,
+        math.nan,
+        "0.1",
+        iso(NOW),
+        NOW,
+        "",
+        "2026-06-01",
+        b"x",
+        10**400,
+    ]
+
+    def thing(depth: int) -> Any:
+        match dice.randrange(4 if depth else 1):
+            case 1:
+                return [thing(depth - 1) for _ in range(dice.randrange(5))]
+            case 2 | 3:
+                return {dice.choice(names): thing(depth - 1) for _ in range(dice.randrange(5))}
+        return dice.choice(atoms)
+
+    for _ in range(3000):
+        for _, _, price in rows_of(thing(5), NOW, BRUSSELS, 0.01):
+            assert math.isfinite(price) and abs(price) <= 100.0
+
+
+async def test_taxes_export_and_negative_prices(hass: HomeAssistant) -> None:
+    """(market + fee) · (1 + tax) + levy; export at the market less what the buyer keeps."""
+    rows = [{"start": iso(at), "value": -20.0} for at in hours()]
+    hass.states.async_set("sensor.market", "-20", {"data": rows, "unit_of_measurement": "EUR/MWh"})
+    settings = read_settings(
+        {
+            "source": "price_entity",
+            "entity_id": "sensor.market",
+            "fee": 0.01,
+            "tax": 21,
+            "levy": 0.1,
+            "export_price": -0.005,
+            "export_at_market": True,
+        }
+    )
+    desk = PriceDesk(hass, settings, BRUSSELS)
+    await desk.refresh(NOW)
+    assert desk.trouble is None
+    assert desk.price_at(NOW) == pytest.approx(-0.01 * 1.21 + 0.1)
+    assert desk.tariff.export_rate.at(NOW) == pytest.approx(-0.025)
+    # Nobody exports at a loss: it is curtailed.
+    assert min(desk.tariff.prices(NOW, 5, timedelta(hours=1)).export_price) == 0.0
+
+
+async def test_entity_with_the_present_price_only(hass: HomeAssistant) -> None:
+    """A price without forecast counts for its hour, and tomorrow for the same one."""
+    desk = PriceDesk(hass, PriceSettings("price_entity", entity_id="sensor.market"), UTC)
+    hass.states.async_set("sensor.market", "0.31", {"unit_of_measurement": "EUR/kWh"})
+    await desk.refresh(NOW)
+    assert desk.trouble is None and desk.price_at(NOW) == pytest.approx(0.31)
+    hass.states.async_set("sensor.market", "nonsense", {})
+    await desk.refresh(NOW + timedelta(hours=4))
+    assert desk.trouble == "prices_unreadable"
+    hass.states.async_set("sensor.market", "unavailable", {})
+    await desk.refresh(NOW + timedelta(hours=5))
+    assert desk.trouble == "prices_missing"
+
+
+async def test_action(hass: HomeAssistant) -> None:
+    """An action is asked for today and tomorrow, and not again while its prices last."""
+    asked: list[str] = []
+
+    async def prices(call: ServiceCall) -> ServiceResponse:
+        asked.append(call.data["date"])
+        if call.data["date"] == "2026-06-02":
+            raise HomeAssistantError("not published yet")
+        return {"BE": [{"start": iso(at), "end": iso(at), "price": 150.0} for at in hours()]}
+
+    hass.services.async_register("market", "get", prices, supports_response=SupportsResponse.ONLY)
+    settings = read_settings(
+        {
+            "source": "price_action",
+            "action": "market.get",
+            "action_data": {"date": "today"},
+            "unit": "per_mwh",
+        }
+    )
+    desk = PriceDesk(hass, settings, BRUSSELS)
+    await desk.refresh(NOW)
+    assert asked == ["2026-06-01", "2026-06-02"]
+    assert desk.price_at(NOW) == pytest.approx(0.15) and desk.trouble is None
+    await desk.refresh(NOW + timedelta(minutes=15))
+    assert len(asked) == 2
+    await desk.refresh(NOW + timedelta(minutes=45))
+    assert len(asked) == 4
+
+    async def broken(call: ServiceCall) -> ServiceResponse:
+        raise RuntimeError("not our bug")
+
+    hass.services.async_register("market", "broken", broken, supports_response=SupportsResponse.ONLY)
+    desk = PriceDesk(hass, PriceSettings("price_action", action="market.broken"), BRUSSELS)
+    await desk.refresh(NOW)
+    assert desk.trouble == "prices_missing"
+    missing = PriceDesk(hass, PriceSettings("price_action", action="market.gone"), BRUSSELS)
+    await missing.refresh(NOW)
+    assert missing.trouble == "prices_missing"
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"source": "magic"}, "source_unknown"),
+        ({"source": "price_action", "action": "nothing"}, "action_unknown"),
+        ({"price": "dear"}, "number_wrong"),
+        ({"source": "time_of_use", "periods": [{"price": 1, "start": "x", "end": "7"}]}, "period_wrong"),
+        ({"periods": [{"price": 1, "start": "07:00", "end": "08:00", "weekdays": ["9"]}]}, "period_wrong"),
+    ],
+)
+def test_settings_that_cannot_be(data: dict[str, Any], key: str) -> None:
+    """Each is refused with a key that has a text."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings(data)
+    assert caught.value.key == key
+    assert TEXTS["config_subentries"]["energy_planner"]["error"][key]
+
+
+# ---- the flow ----------------------------------------------------------------
+
+
+type Result = Any
+"""Of a flow: what is in it depends on the step."""
+
+
+async def begin(hass: HomeAssistant, entry: MockConfigEntry, source: str) -> Result:
+    """Start to add a planner with a source of prices."""
+    result = await hass.config_entries.subentries.async_init(
+        (entry.entry_id, "energy_planner"), context={"source": SOURCE_USER}
+    )
+    assert result["type"] is FlowResultType.MENU
+    return await hass.config_entries.subentries.async_configure(result["flow_id"], {"next_step_id": source})
+
+
+async def test_flow(hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory) -> None:
+    """A user adds prices by the time of day, sees them, and has a planner; later changes the reserve."""
+    freezer.move_to(NOW)
+    texts = TEXTS["config_subentries"]["energy_planner"]["step"]
+    flow = hass.config_entries.subentries
+    result: Result = await begin(hass, entry, "time_of_use")
+    given = {name: value for name, value in TIME_OF_USE.items() if name != "source"}
+    result = await flow.async_configure(result["flow_id"], given)
+    assert result["step_id"] == "battery", result
+    fields = {str(key) for key in result["data_schema"].schema}
+    named = texts["battery"]["data"].keys() | texts["battery"]["sections"].keys()
+    assert named - {"solar_forecasts"} == fields  # that one is there when somebody forecasts
+    pump = {"flexible_entity": "sensor.pump", "flexible_power": 0, "flexible_ahead": 2}
+    result = await flow.async_configure(result["flow_id"], {"flexible": pump})
+    assert result["errors"] == {"base": "flexible_wrong"}
+    assert "sensor.pump" in result["description_placeholders"]["reason"]
+    given = {"reserve": 20, "strategy": "save_money", "flexible": pump | {"flexible_power": 2}}
+    result = await flow.async_configure(result["flow_id"], given | {"lines": {"tie_power": 4}})
+    assert result["step_id"] == "check"
+    table = result["description_placeholders"]["prices"]
+    assert table.count("0.5500") == 5 and table.count("0.1500") == 19
+    result = await flow.async_configure(result["flow_id"], {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert entry.runtime_data.planner.reserve == 20
+    chosen = entry.runtime_data.planner.settings
+    assert chosen.flexible is not None and chosen.flexible.most_kw == 2.0 and chosen.tie_kw == 4.0
+    again = await flow.async_init((entry.entry_id, "energy_planner"), context={"source": SOURCE_USER})
+    assert again["type"] is FlowResultType.ABORT and again["reason"] == "already_configured"
+    (subentry,) = entry.get_subentries_of_type("energy_planner")
+    result = await flow.async_init(
+        (entry.entry_id, "energy_planner"),
+        context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry.subentry_id},
+    )
+    result = await flow.async_configure(result["flow_id"], {"next_step_id": "fixed"})
+    result = await flow.async_configure(result["flow_id"], {"price": 0.3, "export_price": 0.08})
+    result = await flow.async_configure(result["flow_id"], {"reserve": 35, "strategy": "self_consumption"})
+    result = await flow.async_configure(result["flow_id"], {})
+    assert result["type"] is FlowResultType.ABORT and result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    assert entry.runtime_data.planner.reserve == 35
+    assert entry.runtime_data.planner.settings.prices.price == 0.3
+
+
+async def test_flow_with_an_entity(
+    hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    """An entity that gives no prices is refused with the reason; once it does, the flow goes on."""
+    freezer.move_to(NOW)
+    flow = hass.config_entries.subentries
+    errors = TEXTS["config_subentries"]["energy_planner"]["error"]
+    result: Result = await begin(hass, entry, "price_entity")
+    for state, attributes, error in (
+        (None, {}, "prices_missing"),
+        ("unavailable", {}, "prices_missing"),
+        ("cheap", {"data": "soon"}, "prices_unreadable"),
+        ("0.2", {"data": [{"start": iso(NOW - timedelta(days=3)), "value": 1}]}, "prices_stale"),
+    ):
+        if state is not None:
+            hass.states.async_set("sensor.market", state, attributes)
+        result = await flow.async_configure(result["flow_id"], {"entity_id": "sensor.market"})
+        assert result["errors"] == {"base": error} and errors[error]
+        assert result["description_placeholders"]["reason"] == "sensor.market"
+    hass.states.async_set("sensor.market", "0.2", SHAPES["entso-e"])
+    result = await flow.async_configure(result["flow_id"], {"entity_id": "sensor.market", "levy": 0.1})
+    assert result["step_id"] == "battery"
+    result = await flow.async_configure(result["flow_id"], {})
+    assert result["description_placeholders"]["prices"].count("0.3000") == 12  # tomorrow is not published
+
+
+async def test_settings_of_an_earlier_version(hass: HomeAssistant, mqtt_mock: MqttMockHAClient) -> None:
+    """A planner that cannot be read leaves the swarm without one, not the user without a swarm."""
+    entry = await set_up(hass, source="magic")
+    assert entry.runtime_data.planner is None
+
+
+# ---- days of 23 and 25 hours -----------------------------------------------------
+
+
+@pytest.mark.parametrize(("day", "count"), [("2026-03-29", 23), ("2026-10-25", 25)])
+def test_plans_and_judgements_of_odd_days(day: str, count: int) -> None:
+    """A day with an hour less or more is planned hour by hour and billed whole."""
+    midnight = datetime.fromisoformat(day).replace(tzinfo=BRUSSELS)
+    begin, end = midnight.astimezone(UTC), (midnight + timedelta(days=1)).astimezone(UTC)
+    assert end - begin == timedelta(hours=count)
+    ledger = Ledger()
+    for back in range(1, 20 * 24):
+        at = end - timedelta(hours=back)
+        dear = 17 <= at.astimezone(BRUSSELS).hour < 22
+        row = Hour(load_kw(at), solar_kw(at), 0.0, 1.0, 50.0, 0.5 if dear else 0.15, 0.05)
+        ledger.hours[int(at.timestamp()) // 3600] = row
+    past = ledger.history(end - timedelta(days=56), end, BRUSSELS)
+    assert past is not None
+    battery = Battery(9.0, 3.0, 3.0, reserve=0.1)
+    found = review(past, count, battery, models(day_ahead=False)[:2], 0.0)
+    assert found.figures is not None and found.scores["stochastic-1"] < 0.0
+    # An idle battery costs exactly what none costs.
+    assert found.figures.actual == pytest.approx(found.figures.no_battery)
+    assert found.figures.perfect <= found.figures.rule + 1e-9
+    starts, load, solar, _ = ledger.measured(begin)
+    settings = read_settings(TIME_OF_USE)
+    planned = answer(
+        Question(
+            now=begin + timedelta(minutes=20),
+            zone=BRUSSELS,
+            starts=starts,
+            load_kwh=load,
+            solar_kwh=solar,
+            tariff=PriceDesk(None, settings, BRUSSELS).tariff,  # type: ignore[arg-type]  # nothing is fetched
+            battery=battery,
+            stored_kwh=4.0,
+            strategy="save_money",
+            model=models(day_ahead=False)[0],
+        )
+    )
+    assert planned.start == begin and planned.plan.steps == 36
+    evening = [price for price in planned.plan.outlook.import_price[:count] if price > 0.5]
+    assert len(evening) == 5, "five dear hours by the clock on the wall"
+
+
+def test_demand_charge_and_the_other_model() -> None:
+    """With a demand charge the battery keeps the peak down; without, each version gives a plan of its own."""
+    begin = datetime(2026, 6, 1, tzinfo=UTC)
+    starts = [begin - timedelta(hours=back) for back in range(20 * 24, 0, -1)]
+    battery = Battery(9.0, 3.0, 3.0, reserve=0.1)
+
+    def peak(demand: float, version: int = 0) -> float:
+        settings = read_settings(TIME_OF_USE | {"demand_charge": demand})
+        found = answer(
+            Question(
+                now=begin,
+                zone=UTC,
+                starts=starts,
+                load_kwh=[load_kw(at) for at in starts],
+                solar_kwh=[solar_kw(at) for at in starts],
+                tariff=PriceDesk(None, settings, UTC).tariff,  # type: ignore[arg-type]  # nothing is fetched
+                battery=battery,
+                stored_kwh=1.0,
+                strategy="save_money",
+                model=models(day_ahead=False)[version],
+            )
+        )
+        assert len(found.plan.stored_kwh) == 37
+        return max(found.plan.grid_kwh)
+
+    assert peak(50.0) < 0.6 * min(peak(0.0), peak(0.0, 1))
+
+
+# ---- several batteries -----------------------------------------------------------
+
+
+@dataclass
+class Store:
+    """A battery as the planner asks it."""
+
+    node_id: str
+    capability: ScheduleCapability
+    capacity_kwh: float | None
+    charge_percent: float | None
+    name: str = "Store"
+    power_kw: float | None = 0.5
+    clock_offset_s: float | None = None
+    taken: list[Schedule] = field(default_factory=list)
+
+    def next_revision(self) -> int:
+        """Count."""
+        return len(self.taken) + 1
+
+    async def publish(self, schedule: Schedule) -> None:
+        """Take it."""
+        self.taken.append(schedule)
+
+    async def cancel(self) -> None:
+        """Nothing is planned any more."""
+        self.taken.clear()
+
+
+def test_batteries_share_what_is_planned() -> None:
+    """Two batteries are one to the plan; each gets its part, within what it declared."""
+    every, some = tuple(ScheduleMode), (ScheduleMode.IDLE, ScheduleMode.CHARGE, ScheduleMode.FOLLOW)
+    large = Store("large", ScheduleCapability(every, 3000.0, 3000.0), 9.0, 40.0)
+    small = Store("small", ScheduleCapability(some, 1000.0, 500.0), None, 80.0)
+    fleet = Fleet.of([large, small], 6.0)
+    assert fleet.capacity_kwh == 12.0 and fleet.charge_percent == pytest.approx(50.0)
+    assert fleet.power_kw == 1.0 and fleet.trouble() is None
+    assert ScheduleMode.DISCHARGE not in fleet.capability.modes
+    reserve = Reserve(90.0, charge_to=True)
+    sent = Dispatch(fleet, fleet.battery(10.0, 0.0), reserve, NOW).rule(taking=True)
+    for store, rate in ((large, 3000.0), (small, 1000.0)):
+        schedule = sent[store.node_id]
+        assert check_schedule(schedule, store.capability, NOW) == ()
+        charging = [one for one in schedule.intervals if one.mode is ScheduleMode.CHARGE]
+        assert {one.rate_w for one in charging} == {rate}
+        assert len(charging) == 3, "5 kWh with 4 kW take an hour and a half"
+    assert Fleet.of([], 6.0).trouble() == "battery_missing"
+    small.charge_percent = None
+    assert Fleet.of([large, small], 6.0).trouble() == "charge_missing"
+
+
+# ---- settlement -----------------------------------------------------------------
+
+
+def test_settlement_adds_up() -> None:
+    """Payments add up to the bill of the connection within a cent, and nobody pays more than alone."""
+    dice = np.random.default_rng(4)
+    for _ in range(50):
+        houses, count = int(dice.integers(1, 13)), 24
+        net = dice.normal(0.3, 1.5, (houses, count))
+        net[dice.random(net.shape) < 0.05] = np.nan
+        rows: list[Hour | None] = [
+            Hour(bought=float(0.1 + dice.random()), sold=float(0.1 * dice.random())) for _ in range(count)
+        ]
+        rows[3] = None  # an hour whose price nobody knew
+        found = settled(tuple(f"house-{n}" for n in range(houses)), net, rows)
+        kept = [at for at in range(count) if at != 3]
+        priced = [row for row in rows if row is not None]
+        bought, sold = (np.array([getattr(row, name) for row in priced]) for name in ("bought", "sold"))
+        together = np.nan_to_num(net[:, kept]).sum(axis=0)
+        bill = float(np.where(together > 0, bought * together, sold * together).sum())
+        assert abs(sum(found.settlement.payments) - bill) <= 0.01
+        alone = np.nan_to_num(net[:, kept])
+        bills = np.where(alone > 0, bought * alone, sold * alone).sum(axis=1)
+        assert all(pay <= own + 0.011 for pay, own in zip(found.settlement.payments, bills, strict=True))
