@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from microgrid_core.gx.recording import load
+
 from .client import HassError
 from .errors import LabError
 from .hass import RESTART_EXIT_STATUS
@@ -84,6 +86,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="houses and gateways are programs of the real firmware, compiled at the first time",
     )
+    parser.add_argument(
+        "--recording",
+        type=_recording,
+        metavar="FOLDER",
+        help="the Victron GX plays the recording in FOLDER, over and over (*.jsonl, one for each service)",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--check",
@@ -98,6 +106,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--clusters {chosen.clusters}: there are only {chosen.houses} houses")
     if chosen.firmware and chosen.speed != 1.0:
         parser.error(f"--speed {chosen.speed:g}: firmware lives in real time")
+    if chosen.recording is not None and (chosen.firmware or chosen.speed > 1.0):
+        parser.error("--recording: there is a Victron GX only with simulated nodes in real time")
     if chosen.firmware and -(-chosen.houses // chosen.clusters) > MOST_HOUSES:
         parser.error(f"--houses {chosen.houses}: a cluster's CAN bus has room for {MOST_HOUSES} houses")
     return chosen
@@ -132,7 +142,9 @@ async def _run(chosen: argparse.Namespace, folder: Path) -> int:
     batch = chosen.check or chosen.screenshot is not None
     port = chosen.port or (USUAL_PORT if not batch and is_free(USUAL_PORT) else None)
     plan = Plan(
-        chosen.houses, chosen.clusters, chosen.seed, chosen.speed, chosen.start, firmware=chosen.firmware
+        *(chosen.houses, chosen.clusters, chosen.seed, chosen.speed, chosen.start),
+        firmware=chosen.firmware,
+        recording=chosen.recording,
     )
     if plan.firmware:
         print("building the firmware; the first time takes a minute ...", file=sys.stderr, flush=True)
@@ -273,6 +285,17 @@ def _time(text: str) -> str:
     if text != "now" and re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither HH:MM nor now")
     return text
+
+
+def _recording(text: str) -> Path:
+    folder = Path(text).resolve()
+    try:
+        recorded = load(folder.glob("*.jsonl"))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error.strerror}") from error
+    if not recorded.initial:
+        raise argparse.ArgumentTypeError(f"{text!r} has no recorded station (*.jsonl, one for each service)")
+    return folder
 
 
 if __name__ == "__main__":

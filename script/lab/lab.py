@@ -95,7 +95,7 @@ class Lab:
         # Those who run the real firmware look at houses and gateways, and at every value of theirs. And the
         # simulator of the GX lives in real time.
         with_gx = demo and not plan.firmware and self.swift is None
-        self.gx = victron.VictronGx(folder, self.broker.address) if with_gx else None
+        self.gx = victron.VictronGx(folder, self.broker.address, plan.recording) if with_gx else None
         if demo:
             demonstration.prepare(self.hass.folder)
         self.began = time.monotonic()

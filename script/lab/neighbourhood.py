@@ -27,6 +27,8 @@ class Plan:
     """Solar time at which the simulation begins: HH:MM or now; None: in the morning."""
     firmware: bool = False
     """Whether houses and gateways are programs of the real firmware."""
+    recording: Path | None = None
+    """What the Victron GX plays, over and over, instead of a simulated site."""
 
     @property
     def expected(self) -> dict[str, int]:

@@ -24,11 +24,12 @@ FLOWS = "/api/config/config_entries/subentries/flow"
 class VictronGx(Child):
     """The simulator of a GX; it speaks through the broker of the lab."""
 
-    def __init__(self, folder: Path, broker: str) -> None:
-        """Know whom to tell (`broker`: HOST:PORT)."""
+    def __init__(self, folder: Path, broker: str, recording: Path | None = None) -> None:
+        """Know whom to tell (`broker`: HOST:PORT), and what to play instead of a simulated site."""
+        played = () if recording is None else (f"--recording={recording}",)
         super().__init__(
             "Victron GX",
-            [sys.executable, "-m", "simulator.gx", f"--broker={broker}"],
+            [sys.executable, "-m", "simulator.gx", f"--broker={broker}", *played],
             log=folder / "victron_gx.log",
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -184,6 +184,25 @@ def test_amqtt_takes_the_place_of_a_missing_mosquitto() -> None:
     assert summary["devices"] == FULL_SWARM | {"house": 2, "gateway": 1}
 
 
+def test_a_recorded_station_takes_the_place_of_the_simulated_one(tmp_path: Path) -> None:
+    (tmp_path / "station").mkdir()
+    lines: list[dict[str, object]] = [{"service": "com.victronenergy.battery.ttyS5"}]
+    began = {"/DeviceInstance": 512, "/ProductName": "SmartShunt 500A", "/Soc": 71.5, "/Dc/0/Voltage": 52.75}
+    lines += [{"t": 0, "path": path, "value": value} for path, value in began.items()]
+    lines += [{"t": second, "path": "/Dc/0/Current", "value": -second / 4} for second in range(1, 60)]
+    (tmp_path / "station" / "battery.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+    kept = tmp_path / "kept"
+    status, summary, complaints = check(
+        "--houses=2", "--clusters=1", f"--recording={tmp_path / 'station'}", f"--keep={kept}"
+    )
+
+    assert (status, complaints) == (0, "")
+    assert summary["devices"] == FULL_SWARM | {"house": 2, "gateway": 1}
+    registry = json.loads((kept / "config" / ".storage" / "core.device_registry").read_text())
+    assert "SmartShunt 500A" in {device["model"] for device in registry["data"]["devices"]}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_outlives_the_demo(tmp_path: Path, number: signal.Signals) -> None:
     with running_demo(tmp_path, "--houses=2", "--clusters=1") as (demo, below):
@@ -244,6 +263,7 @@ def test_documented_options_are_understood(options: list[str]) -> None:
         ("--houses=-1", "'-1' is not a whole number"),
         ("--clusters=13", "there are only 12 houses"),
         ("--start=noon", "'noon' is neither HH:MM nor now"),
+        ("--recording=nowhere", "'nowhere' has no recorded station"),
         ("--unknown", "unrecognized arguments"),
     ],
 )
@@ -270,5 +290,6 @@ def test_help_names_every_option() -> None:
         "keep",
         "check",
         "screenshot",
+        "recording",
     ):
         assert f"--{option}" in told
