@@ -52,14 +52,16 @@ def schedule_of(
 ) -> Schedule:
     """Return the schedule of a plan whose first step begins at `start`.
 
-    Steps may be of any length; the half hour that `start` lies in is the first interval. `follow` wherever
+    Steps may be of any length; the half hour that `start` lies in is the first interval. What the first step
+    shall move is moved in what is left of it when the schedule is issued. `follow` wherever
     the plan does what self-consumption would do, with a rate where it does less; `charge` from the grid,
     `discharge` into it; `idle` where it keeps what it has. A node that cannot follow gets the planned power
     instead. Behind the plan and without a clock the default applies: follow where the node can, or idle.
     """
     begin = utc(start)
     first = begin - timedelta(minutes=begin.minute % 30, seconds=begin.second, microseconds=begin.microsecond)
-    parts = _parts(plan, (begin - first) / timedelta(hours=1))[:MAX_INTERVALS]
+    gone_h = (utc(issued_at) - begin) / timedelta(hours=1)
+    parts = _parts(plan, (begin - first) / timedelta(hours=1), gone_h)[:MAX_INTERVALS]
     intervals = tuple(
         _interval(number, first + number * INTERVAL, part, capability) for number, part in enumerate(parts)
     )
@@ -98,18 +100,20 @@ def curve_points(curve: Curve, battery: Battery) -> tuple[tuple[float, float], .
     return tuple((round((low + high) / 2.0, 4), worth) for low, high, worth in ends[::every])
 
 
-def _parts(plan: Plan, offset_h: float) -> list[_Part]:
-    """Spread the steps over half hours; steps may be longer or shorter."""
+def _parts(plan: Plan, offset_h: float, gone_h: float) -> list[_Part]:
+    """Spread the steps over half hours, which may be longer or shorter; `gone_h` of the first are over."""
     limits, step_h = plan.limits, plan.outlook.step_h
     count = math.ceil((offset_h + plan.steps * step_h) / _INTERVAL_H - 1e-9)
     parts = [_Part()] * count
     for step, given in enumerate(plan.battery_kwh):
         followed = _followed(plan.outlook.net_kwh[step], plan.stored_kwh[step], limits)
         low, end = offset_h + step * step_h, offset_h + (step + 1) * step_h
-        number = int(low / _INTERVAL_H + 1e-9)
+        if step == 0 and 0.0 < gone_h < step_h:
+            low += gone_h
+        number, length = int(low / _INTERVAL_H + 1e-9), end - low
         while low < end - 1e-9 and number < count:
             high = min(end, (number + 1) * _INTERVAL_H)
-            share = (high - low) / step_h
+            share = (high - low) / length
             before = parts[number]
             parts[number] = _Part(
                 before.battery_kwh + given * share,

@@ -136,6 +136,29 @@ def test_every_schedule_is_one_that_its_node_takes(
     assert len(made.value_curve) <= 64
 
 
+def test_what_a_step_shall_move_is_moved_in_what_is_left_of_it() -> None:
+    prices = [0.05] + [0.4] * 11
+    found = plan(Outlook(1.0, [0.0] * 12, prices, prices), Battery(4.0, 5.0, 5.0), 2.0)
+    assert found.battery_kwh[0] < -1.9
+
+    def rates(minute: int) -> list[float | None]:
+        made = schedule_of(
+            found,
+            NOW,
+            Battery(4.0, 5.0, 5.0),
+            ScheduleCapability(tuple(ScheduleMode), 5000.0, 5000.0),
+            schedule_id="plan",
+            revision=1,
+            issued_at=NOW + timedelta(minutes=minute),
+        )
+        return [one.rate_w for one in made.intervals[:2]]
+
+    (whole, same), (gone, half), (left, right) = rates(0), rates(30), rates(15)
+    assert whole == same == pytest.approx(-1000.0 * found.battery_kwh[0], abs=1.0)
+    assert gone is None and half == pytest.approx(2.0 * (whole or 0.0), abs=1.0)
+    assert left == right == pytest.approx((whole or 0.0) / 0.75, abs=1.0)
+
+
 def test_the_curve_of_a_schedule_counts_from_the_reserve_and_by_the_wh() -> None:
     battery = Battery(10.0, 5.0, 5.0, reserve=0.2)
     points = curve_points(Curve([-0.4, -0.1], [2.0, 6.0]), battery)
