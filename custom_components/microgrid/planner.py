@@ -149,6 +149,8 @@ class Planner:
         self._next: datetime | None = None
         self._last: datetime | None = None
         self._load_watch = LoadWatch()
+        self._rests = False
+        """Whether the schedules that were sent let batteries rest at their reserve."""
         self._charge_trouble: str | None = None
         self._reason_since: tuple[str, datetime] | None = None
         self._reviewed: date | None = None
@@ -383,7 +385,7 @@ class Planner:
 
     async def compare(self, days: int) -> tuple[float, list[Comparison]]:
         """Replay all policies on the measured days; returns how many days there were."""
-        now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+        now = _begin(dt_util.utcnow())
         # The hours before those that are billed are what the forecasts learn from.
         past = self.state.ledger.history(now - PAST, now, self.zone, self.state.said)
         if past is None:
@@ -428,12 +430,15 @@ class Planner:
     @callback
     def _sample(self, now: datetime) -> None:
         load, solar = self._seams.meters()
-        self.fleet = Fleet.of(self._seams.batteries(), self.settings.capacity_kwh)
+        batteries = self._seams.batteries()
+        for battery in batteries:
+            if (size := battery.capacity_kwh) is not None:
+                self.state.capacities[battery.node_id] = round(size, 3)
+        self.fleet = Fleet.of(batteries, self.settings.capacity_kwh, self.state.capacities)
         self._charge_trouble = None if self.off_grid else self._watch.look(now, self.fleet)
         flexible = self._seams.flexible()
         self._reading = Reading(load, solar, self.fleet.power_kw, self.fleet.charge_percent, flexible)
-        tariff = self.prices.tariff
-        self.state.ledger.take(now, self._reading, tariff.import_rate.at(now), tariff.export_rate.at(now))
+        self.state.ledger.take(now, self._reading, *self.prices.of_hour(_begin(now)))
         if load is not None:
             self._load_watch.take(now, load)
             month = f"{now.astimezone(self.zone):%Y-%m}"
@@ -457,7 +462,9 @@ class Planner:
             return True
         if self._last is not None and now - self._last < AGAIN:
             return False
-        return self._guard(now) != self.state.fallback or self._off_plan(now)
+        if self._guard(now) != self.state.fallback or self._off_plan(now):
+            return True
+        return self.state.sent and self.automatic and self._dispatch(now).resting != self._rests
 
     def _off_plan(self, now: datetime) -> bool:
         """Whether the charge is elsewhere than planned."""
@@ -486,10 +493,11 @@ class Planner:
         """Plan now, tell everybody, and send the schedules when planning is automatic."""
         async with self._busy:
             now = dt_util.utcnow()
-            if self._last is None:
-                self.state.ledger.fill(await self._seams.past(now - PAST, now))
+            first = self._last is None
             self._last, self._next = now, _grid_after(now, self.settings.interval)
             await self.prices.refresh(now)
+            if first:
+                self.state.ledger.fill(await self._seams.past(now - PAST, now), self.prices.of_hour)
             await self.solar.refresh(now, self.state.said)
             self._sample(now)
             reason = self._guard(now)
@@ -540,13 +548,12 @@ class Planner:
         if self.answer.street is not None:
             self.state.keep_line_prices(_hour(self.answer.start), self.answer.street.line_prices)
         self.planned_at = now
-        hour = now.replace(minute=0, second=0, microsecond=0)
+        hour = _begin(now)
         midnight = _midnight(now.astimezone(self.zone).date(), self.zone)
         hours = round((hour - midnight) / timedelta(hours=1))
         past = self.state.ledger.history(midnight - timedelta(days=1), hour, self.zone) if hours > 0 else None
         self.today = None
         if past is not None and len(past.history) >= hours:
-            # Of a day that is not over, a peak is not charged: it may be topped.
             self.today = await self._hass.async_add_executor_job(
                 partial(judge_day, past, hours, self._yardstick(), forecast=False)
             )
@@ -571,12 +578,10 @@ class Planner:
         """Send the schedules: of the plan, or of the rule when there is a reason."""
         if not self.fleet.members:
             return
-        dispatch = Dispatch(self.fleet, self._battery(now), self.effective_reserve(now), now)
-        if reason is None and self.answer is not None:
-            schedules = dispatch.planned(self.answer)
-        else:
-            net = (self._reading.load or 0.0) - (self._reading.solar or 0.0)
-            schedules = dispatch.rule(taking=net > 0.0)
+        dispatch = self._dispatch(now)
+        self._rests = dispatch.resting
+        found = self.answer if reason is None else None
+        schedules = dispatch.rule() if found is None else dispatch.planned(found)
         for member in self.fleet.members:
             try:
                 await member.publish(schedules[member.node_id])
@@ -588,6 +593,17 @@ class Planner:
             else:
                 self.state.sent = True
                 self.refusals.pop(member.node_id, None)
+
+    def _dispatch(self, now: datetime) -> Dispatch:
+        net = (self._reading.load or 0.0) - (self._reading.solar or 0.0)
+        return Dispatch(
+            self.fleet,
+            self._battery(now),
+            self.effective_reserve(now),
+            now,
+            until=self._next or now,
+            taking=net > 0.0,
+        )
 
     async def _withdraw(self) -> None:
         self.state.sent = False
@@ -636,7 +652,7 @@ class Planner:
             return
         begin, end = _midnight(yesterday, self.zone), _midnight(today, self.zone)
         # Hours that nobody heard live have come with the logs meanwhile.
-        self.state.ledger.fill(await self._seams.past(begin, end))
+        self.state.ledger.fill(await self._seams.past(begin, end), self.prices.of_hour)
         past = self.state.ledger.history(end - PAST, end, self.zone, self.state.said)
         hours = round((end - begin) / timedelta(hours=1))
         if past is None or self.fleet.capacity_kwh <= 0.0 or not measured(self.state, begin, hours):
@@ -648,7 +664,6 @@ class Planner:
                 hours,
                 self._yardstick(),
                 tuple(self._models.values()),
-                self.settings.prices.demand_charge,
             )
         self.last_review = found
         self.state.solar_errors = dict(found.solar_errors)
@@ -693,6 +708,10 @@ def _grid_after(now: datetime, interval: timedelta) -> datetime:
     """Return the next time on the grid of an interval, so that plans begin where half hours do."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + interval * (math.floor((now - midnight) / interval) + 1)
+
+
+def _begin(when: datetime) -> datetime:
+    return when.replace(minute=0, second=0, microsecond=0)
 
 
 def _hour(when: datetime) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from .core.contract.messages import ScheduleCapability, ScheduleMode
@@ -189,10 +190,22 @@ class Fleet:
     power_kw: float | None
 
     @classmethod
-    def of(cls, batteries: Sequence[PlannedBattery], fallback_kwh: float) -> Fleet:
-        """Return the fleet; `fallback_kwh` is the capacity of all where they do not tell their own."""
-        share = fallback_kwh / len(batteries) if batteries else 0.0
-        sizes = tuple(battery.capacity_kwh or share for battery in batteries)
+    def of(
+        cls,
+        batteries: Sequence[PlannedBattery],
+        fallback_kwh: float,
+        remembered_kwh: Mapping[str, float] = MappingProxyType({}),
+    ) -> Fleet:
+        """Return the fleet.
+
+        `fallback_kwh` is the capacity of all where they do not tell their own; `remembered_kwh` is what each
+        told earlier, for an empty battery says little about what it holds when full.
+        """
+        told = [battery.capacity_kwh or remembered_kwh.get(battery.node_id) for battery in batteries]
+        silent = told.count(None)
+        left_kwh = fallback_kwh - sum(size for size in told if size is not None)
+        share = left_kwh / silent if silent and left_kwh > 0.0 else fallback_kwh / max(1, len(told))
+        sizes = tuple(share if size is None else size for size in told)
         charges, powers = (
             [getattr(battery, name) for battery in batteries] for name in ("charge_percent", "power_kw")
         )
@@ -308,6 +321,10 @@ class Dispatch:
     battery: Battery
     reserve: Reserve
     now: datetime
+    until: datetime
+    """When the next plan is made."""
+    taking: bool = False
+    """The house takes from battery or grid at the moment."""
 
     def planned(self, found: Answer) -> dict[str, Schedule]:
         """Return the schedule of each battery for a plan."""
@@ -352,22 +369,35 @@ class Dispatch:
 
         intervals = [kept(interval) for interval in whole.intervals if interval.end > self.now]
         curve = whole.value_curve if found.follows_curve else ()
-        return replace(whole, intervals=tuple(self._stormy(intervals)), value_curve=curve)
+        return replace(whole, intervals=tuple(self._stormy(self._rested(intervals))), value_curve=curve)
 
-    def rule(self, *, taking: bool) -> dict[str, Schedule]:
-        """Return schedules that follow the house; `taking`: the house takes from the grid at the moment."""
+    def rule(self) -> dict[str, Schedule]:
+        """Return schedules that follow the house."""
         first = _half_hour(self.now)
         mode = (
             ScheduleMode.FOLLOW if ScheduleMode.FOLLOW in self.fleet.capability.modes else ScheduleMode.IDLE
         )
         count = _RULE_HOURS * 2
         intervals = [Interval(number, first + number * INTERVAL, mode) for number in range(count)]
+        kept = tuple(self._stormy(self._rested(intervals)))
+        return self._shared(Schedule("rule", 1, self.now, first + count * INTERVAL, mode, kept))
+
+    @property
+    def resting(self) -> bool:
+        """Whether the battery would give what is the reserve; a node knows only its own floor."""
         charge = self.fleet.charge_percent
-        if charge is not None and charge <= self.reserve.percent and taking:
-            intervals[0] = replace(intervals[0], mode=ScheduleMode.IDLE)
-        return self._shared(
-            Schedule("rule", 1, self.now, first + count * INTERVAL, mode, tuple(self._stormy(intervals)))
-        )
+        return self.taking and charge is not None and charge <= self.reserve.percent
+
+    def _rested(self, intervals: list[Interval]) -> list[Interval]:
+        """Let a battery at its reserve rest until the next plan, whatever sun was expected."""
+        if not self.resting:
+            return intervals
+        return [
+            replace(interval, mode=ScheduleMode.IDLE, rate_w=None)
+            if interval.mode is ScheduleMode.FOLLOW and interval.start < self.until
+            else interval
+            for interval in intervals
+        ]
 
     def _stormy(self, intervals: list[Interval]) -> list[Interval]:
         """Fill the battery up to the reserve before anything else when a storm is coming."""
@@ -383,6 +413,8 @@ class Dispatch:
         missing_kwh = self.fleet.capacity_kwh * (self.reserve.percent - charge) / 100.0
         per_interval = capability.max_charge_w / 1000.0 * (INTERVAL / timedelta(hours=1)) * _EFFICIENCY
         count = min(math.ceil(missing_kwh / per_interval), len(intervals))
+        if self.fleet.capacity_kwh <= 0.0:  # nobody knows how much that is: it is seen at the next plan
+            count = sum(interval.start < self.until for interval in intervals)
         filling = [
             replace(interval, mode=ScheduleMode.CHARGE, rate_w=capability.max_charge_w)
             for interval in intervals[:count]

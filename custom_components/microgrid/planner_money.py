@@ -28,7 +28,7 @@ from .core.energy.policies import (
     ValueCurve,
     all_policies,
 )
-from .core.energy.replay import Comparison, bill, compare, replay
+from .core.energy.replay import Comparison, Floats, bill, compare, replay
 from .core.energy.stochastic import plan_under_uncertainty
 from .core.energy.tariff import Prices, Tariff
 from .core.energy.value_curve import terminal_curve
@@ -45,6 +45,8 @@ LEAST_DAYS: Final = 3
 """Below it a replay says nothing."""
 _MARGIN, _MARGIN_PER_DAY = 0.005, 0.01
 """Of the rule's bill, and currency a day: less than that is chance."""
+MOST_UNKNOWN: Final = 2
+"""Hours of a day in which nobody knew what the battery did."""
 _HOUR: Final = timedelta(hours=1)
 
 
@@ -277,52 +279,63 @@ class Review:
     """Of each forecast of the yield, as a share of it."""
 
 
-def review(past: Past, day_hours: int, battery: Battery, versions: Sequence[Model], demand: float) -> Review:
-    """Judge the last day of a past (so many hours at its end) and all versions on its last two weeks."""
+def review(past: Past, day_hours: int, battery: Battery, versions: Sequence[Model]) -> Review:
+    """Judge the last day of a past (so many hours at its end) and all versions on its last two weeks.
+
+    A demand charge is left out: it is paid once a month, and no version that can be replayed knows of it.
+    """
     history = past.history
     scored = min(len(history), REPLAY_DAYS * HOURS)
     if scored < LEAST_DAYS * HOURS:
-        return Review(judge_day(past, day_hours, battery, demand), 0.0, {}, 0.0, _solar_errors(past))
-    rows = compare(
-        history,
-        battery,
-        [version.policy for version in versions],
-        skip=len(history) - scored,
-        demand_charge_per_kw=demand,
-    )
+        return Review(judge_day(past, day_hours, battery), 0.0, {}, 0.0, _solar_errors(past))
+    rows = compare(history, battery, [version.policy for version in versions], skip=len(history) - scored)
     days = scored / HOURS
     margin = max(_MARGIN * abs(rows[0].rule), _MARGIN_PER_DAY * days)
     scores = {row.policy: row.bill - row.rule for row in rows}
-    return Review(judge_day(past, day_hours, battery, demand), days, scores, margin, _solar_errors(past))
+    return Review(judge_day(past, day_hours, battery), days, scores, margin, _solar_errors(past))
 
 
-def judge_day(
-    past: Past, hours: int, battery: Battery, demand: float = 0.0, *, forecast: bool = True
-) -> DayFigures | None:
-    """Return what the last hours of a past cost, would have cost, and how right their forecast was."""
+def judge_day(past: Past, hours: int, battery: Battery, *, forecast: bool = True) -> DayFigures | None:
+    """Return what the last hours of a past cost, would have cost, and how right their forecast was.
+
+    None where more than MOST_UNKNOWN hours say nothing of the battery: what it saved in them is not known.
+    """
     size = len(past.history)
     if not 0 < hours <= size:
         return None
+    limits = battery.limits(1.0)
     day = past.history.part(size - hours, hours)
     at_end = float(past.stored_percent[-1])
     at_begin = float(past.stored_percent[size - hours - 1]) if size > hours else math.nan
-    given = past.battery_kwh[size - hours :]
-    limits = battery.limits(1.0)
+    given = _given(past, battery)[size - hours :]
+    if np.count_nonzero(np.isnan(given)) > MOST_UNKNOWN:
+        return None
+    given = np.nan_to_num(given)
     changes = np.where(given >= 0.0, -given / limits.discharge_efficiency, -given * limits.charge_efficiency)
     if not math.isfinite(at_begin):
         at_begin = at_end - 100.0 * float(changes.sum()) / max(battery.capacity_kwh, 1e-6)
     stored = battery.stored_kwh(at_begin)
-    found = bill(day, battery, changes, day.net_kwh - given, demand_charge_per_kw=demand)
+    found = bill(day, battery, changes, day.net_kwh - given)
     change = battery.capacity_kwh * (at_end - at_begin) / 100.0 if math.isfinite(at_end) else changes.sum()
     # The worth of what is stored by the state of charge: losses are those of the battery, not of a model.
     worth = limits.discharge_efficiency * float(np.median(day.import_price))
     actual = found.total + found.stored_value - worth * float(change)
     none, rule, perfect = (
-        replay(day, battery, policy, stored_kwh=stored, demand_charge_per_kw=demand).bill.total
+        replay(day, battery, policy, stored_kwh=stored).bill.total
         for policy in (NoBattery(), SelfConsumption(), PerfectForesight())
     )
     errors = _forecast_error(past.history, hours) if forecast else (None, None, None)
     return DayFigures(actual, none, rule, perfect, *errors)
+
+
+def _given(past: Past, battery: Battery) -> Floats:
+    """Return what the battery gave in each hour, by its charge where its power was not known; else NaN."""
+    limits = battery.limits(1.0)
+    change = np.diff(past.stored_percent, prepend=math.nan) * battery.capacity_kwh / 100.0
+    by_charge = np.where(
+        change <= 0.0, -change * limits.discharge_efficiency, -change / limits.charge_efficiency
+    )
+    return np.where(np.isnan(past.battery_kwh), by_charge, past.battery_kwh)
 
 
 def _forecast_error(history: History, hours: int) -> tuple[float | None, float | None, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping
@@ -53,6 +54,7 @@ _MOST_LENGTH: Final = timedelta(hours=25)
 _FAR: Final = timedelta(days=60)
 _ASK_AGAIN: Final = timedelta(minutes=30)
 _STALE: Final = timedelta(hours=3)
+_PATIENCE_S: Final = 20.0
 """So long the prices of an entity that went away are believed, as far as they reach."""
 
 _BY_NAME: Final = (
@@ -183,6 +185,11 @@ class PriceDesk:
         """Where prices come from."""
         return self._settings
 
+    def of_hour(self, start: datetime) -> tuple[float | None, float | None]:
+        """Return what a kWh from the grid costs and one into it brings, on the mean of an hour."""
+        hour = timedelta(hours=1)
+        return self.tariff.import_rate.mean(start, hour), self.tariff.export_rate.mean(start, hour)
+
     def price_at(self, when: datetime) -> float | None:
         """Return what a kWh from the grid costs at an instant."""
         return self.tariff.import_rate.at(when.astimezone(UTC))
@@ -235,10 +242,11 @@ class PriceDesk:
         for day in (0, 1):
             data = filled_in(settings.action_data, now.astimezone(self.zone).date() + timedelta(days=day))
             try:
-                answer = await self._hass.services.async_call(
-                    domain, name, data, blocking=True, return_response=True
-                )
-            except HomeAssistantError:
+                async with asyncio.timeout(_PATIENCE_S):  # a script of the user's may wait for ever
+                    answer = await self._hass.services.async_call(
+                        domain, name, data, blocking=True, return_response=True
+                    )
+            except HomeAssistantError, TimeoutError:
                 if day == 0:
                     raise
                 break  # tomorrow is not published yet
@@ -274,6 +282,7 @@ class PriceDesk:
             Rate(source, settings.fee, settings.tax, settings.levy),
             export,
             demand_charge_per_kw=settings.demand_charge,
+            curtailable=False,  # nothing here holds the sun back
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from types import MappingProxyType
@@ -24,6 +24,9 @@ _FORGOTTEN: Final = math.exp(-1.0 / 24.0)
 _MOST_GAP_S: Final = 1800.0
 """A power is believed to last no longer than this without another reading."""
 
+type PricesOfHour = Callable[[datetime], tuple[float | None, float | None]]
+"""Returns the mean prices of import and export in the hour from a time on, as far as they are known."""
+
 
 @dataclass(slots=True)
 class Hour:
@@ -31,13 +34,14 @@ class Hour:
 
     load: float = 0.0
     solar: float = 0.0
-    battery: float = 0.0
+    battery: float | None = None
+    """None unless it was measured as long as the load was."""
     cover: float = 0.0
     """Share of the hour that was measured."""
     stored: float | None = None
     """State of charge of all planned batteries at its end, %."""
     bought: float | None = None
-    """Price of import in that hour, as it was known then."""
+    """Mean price of import in that hour, as it was known then."""
     sold: float | None = None
     peak: float = 0.0
     """Highest import between two readings within it, kW."""
@@ -53,6 +57,13 @@ class Hour:
     def scale(self) -> float:
         """What turns the measured part into the hour."""
         return 1.0 / self.cover if self.cover >= LEAST_COVER else math.nan
+
+
+def _added(sum_kwh: float | None, cover: float, power_kw: float | None, hours: float) -> float | None:
+    """Add a power that held for so long; None once a part of the hour is not known."""
+    if power_kw is None or (sum_kwh is None and cover > 0.0):
+        return None
+    return (sum_kwh or 0.0) + power_kw * hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +110,22 @@ class Ledger:
             row = self.hours.setdefault(number, Hour())
             row.load += max(load, 0.0) * share
             row.solar += max(solar, 0.0) * share
-            row.battery += battery * share
-            if held.flexible is None:
-                row.flexible = None
-            elif row.cover == 0.0 or row.flexible is not None:
-                row.flexible = (row.flexible or 0.0) + max(held.flexible, 0.0) * share
+            row.battery = _added(row.battery, row.cover, held.battery, share)
+            flexible = None if held.flexible is None else max(held.flexible, 0.0)
+            row.flexible = _added(row.flexible, row.cover, flexible, share)
             row.cover += share
             row.peak = max(row.peak, load - solar - battery)
             since = end
 
-    def fill(self, rows: Mapping[int, Hour]) -> None:
+    def fill(self, rows: Mapping[int, Hour], prices: PricesOfHour) -> None:
         """Take rows of another memory (archive, recorder) for hours that were not measured here."""
         for number, row in rows.items():
             held = self.hours.get(number)
             if held is None or held.cover < LEAST_COVER:
                 if held is not None:
-                    row.bought, row.sold = held.bought, held.sold
+                    row.bought, row.sold, row.stored = held.bought, held.sold, held.stored
+                if row.bought is None or row.sold is None:
+                    row.bought, row.sold = prices(datetime.fromtimestamp(number * _HOUR_S, UTC))
                 self.hours[number] = row
 
     def measured(self, before: datetime) -> Measured:
@@ -165,7 +176,7 @@ class Ledger:
                     row.solar * row.scale,
                     row.bought,
                     row.sold,
-                    row.battery * row.scale,
+                    math.nan if row.battery is None else row.battery * row.scale,
                     math.nan if row.stored is None else row.stored,
                 )
         for at in range(columns.shape[1]):
@@ -275,6 +286,8 @@ class PlannerState:
     """Number of the hour up to which that is counted."""
     line_prices: dict[int, dict[str, float]] = field(default_factory=dict)
     """Planned marginal price of each house's line, by hour; only where lines are planned."""
+    capacities: dict[str, float] = field(default_factory=dict)
+    """What each battery holds when full, as it last told, kWh."""
     said: dict[str, dict[int, float]] = field(default_factory=dict)
     """What solar forecasts said a day before, by integration and hour."""
     solar_errors: dict[str, float | None] = field(default_factory=dict)
@@ -328,10 +341,11 @@ class PlannerState:
         plain = {
             item.name: getattr(self, item.name)
             for item in fields(self)
-            if item.name not in ("days", "ledger", "wins", "scores", "said", "line_prices")
+            if item.name not in ("days", "ledger", "wins", "scores", "said", "line_prices", "capacities")
         }
         return plain | {
             "wins": dict(self.wins),
+            "capacities": dict(self.capacities),
             "scores": {version: dict(rows) for version, rows in self.scores.items()},
             "days": {day: asdict(figures) for day, figures in self.days.items()},
             "line_prices": {str(number): dict(prices) for number, prices in self.line_prices.items()},

@@ -210,6 +210,27 @@ async def test_strategies(hass: HomeAssistant, home: Home) -> None:
     assert ScheduleMode.CHARGE in {one.mode for one in home.schedule.intervals}
 
 
+async def test_at_its_reserve_a_battery_rests_before_the_next_plan_is_due(
+    hass: HomeAssistant, home: Home
+) -> None:
+    """The reserve is not given away for half an hour because nobody looked."""
+    entry = await set_up(hass, strategy="self_consumption", interval=60)
+    remember(entry, 9)
+    await home.arrive()
+    await home.pass_time(2 * HOUR, HOUR)
+    planner = planner_of(entry)
+    await planner.choose(reserve=home.charge - 0.3)
+    home.listen()
+    assert home.schedule is not None and home.schedule.intervals[0].mode is ScheduleMode.FOLLOW
+    planned_at = planner.planned_at
+    home.shown = {"state_of_charge": home.charge - 0.5}
+    for _ in range(7):
+        await home.tick()
+    assert planner.planned_at != planned_at and not planner.state.fallback
+    running = [one for one in home.schedule.intervals if one.end > dt_util.utcnow()]
+    assert running[0].mode is ScheduleMode.IDLE
+
+
 async def test_restart_keeps_what_was_counted(hass: HomeAssistant, home: Home) -> None:
     """Savings, measured hours and scores are there after a restart."""
     entry = await set_up(hass)
@@ -524,7 +545,7 @@ async def test_hours_of_the_archive(hass: HomeAssistant, home: Home) -> None:
     await planner.replan()
     row = planner.state.ledger.hours[int(begin.timestamp()) // 3600]
     assert row.load == pytest.approx(0.6, abs=0.011) and row.solar == pytest.approx(0.24, abs=0.005)
-    assert not row.whole, "nobody knows what that hour cost"
+    assert row.whole and row.battery is None, "a tariff of the clock is known also of hours that nobody heard"
     row.bought, row.sold = 0.3, 0.1
     settled = await call(hass, "settle", start=begin.isoformat(), end=(begin + HOUR).isoformat())
     (house,) = settled["houses"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import random
@@ -26,7 +27,7 @@ from custom_components.microgrid.core.contract.messages import ScheduleCapabilit
 from custom_components.microgrid.core.contract.schedule import Schedule, check_schedule
 from custom_components.microgrid.core.energy.battery import Battery
 from custom_components.microgrid.planner_batteries import Dispatch, Fleet, Reserve
-from custom_components.microgrid.planner_money import Question, answer, models, review
+from custom_components.microgrid.planner_money import Question, answer, judge_day, models, review
 from custom_components.microgrid.planner_prices import (
     PriceDesk,
     PriceSettings,
@@ -37,13 +38,14 @@ from custom_components.microgrid.planner_prices import (
     unit_factor,
 )
 from custom_components.microgrid.planner_site import settled
-from custom_components.microgrid.planner_state import Hour, Ledger
+from custom_components.microgrid.planner_state import Hour, Ledger, Reading
 
 from .planning import TIME_OF_USE, load_kw, set_up, solar_kw
 
 TEXTS = json.loads((Path(microgrid.__file__ or "").parent / "translations" / "en.json").read_text())
 BRUSSELS = ZoneInfo("Europe/Brussels")
 NOW = datetime(2026, 6, 1, 10, 20, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 5, 31, 22, tzinfo=UTC)
 """In Brussels."""
 
@@ -195,8 +197,40 @@ async def test_taxes_export_and_negative_prices(hass: HomeAssistant) -> None:
     assert desk.trouble is None
     assert desk.price_at(NOW) == pytest.approx(-0.01 * 1.21 + 0.1)
     assert desk.tariff.export_rate.at(NOW) == pytest.approx(-0.025)
-    # Nobody exports at a loss: it is curtailed.
-    assert min(desk.tariff.prices(NOW, 5, timedelta(hours=1)).export_price) == 0.0
+    # Nothing holds the sun back here, so plans see what export costs.
+    assert desk.tariff.prices(NOW, 5, timedelta(hours=1)).export_price == pytest.approx([-0.025] * 5)
+
+
+async def test_an_hour_is_billed_at_the_mean_of_its_quarters(hass: HomeAssistant) -> None:
+    """Who buys the same all the time pays the mean; an hour that is known in part has no price."""
+    rows = [{"start": iso(NOW + timedelta(minutes=15 * n)), "value": 0.2 + 0.1 * n} for n in range(6)]
+    hass.states.async_set("sensor.market", "0.2", {"data": rows, "unit_of_measurement": "EUR/kWh"})
+    desk = PriceDesk(
+        hass,
+        read_settings({"source": "price_entity", "entity_id": "sensor.market", "export_price": 0.07}),
+        UTC,
+    )
+    await desk.refresh(NOW)
+    bought, sold = desk.of_hour(NOW)
+    assert bought == pytest.approx(0.35) and sold == pytest.approx(0.07)
+    assert desk.of_hour(NOW - HOUR)[0] is None
+
+
+async def test_an_action_that_never_answers(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices are missing then, and planning goes on."""
+    monkeypatch.setattr("custom_components.microgrid.planner_prices._PATIENCE_S", 0.05)
+    never = asyncio.Event()
+
+    async def wait(call: ServiceCall) -> ServiceResponse:
+        await never.wait()
+        return {}
+
+    hass.services.async_register("script", "prices", wait, supports_response=SupportsResponse.ONLY)
+    desk = PriceDesk(hass, read_settings({"source": "price_action", "action": "script.prices"}), UTC)
+    async with asyncio.timeout(5.0):
+        await desk.refresh(NOW)
+    assert desk.trouble == "prices_missing"
+    never.set()
 
 
 async def test_entity_with_the_present_price_only(hass: HomeAssistant) -> None:
@@ -381,7 +415,7 @@ def test_plans_and_judgements_of_odd_days(day: str, count: int) -> None:
     past = ledger.history(end - timedelta(days=56), end, BRUSSELS)
     assert past is not None
     battery = Battery(9.0, 3.0, 3.0, reserve=0.1)
-    found = review(past, count, battery, models(day_ahead=False)[:2], 0.0)
+    found = review(past, count, battery, models(day_ahead=False)[:2])
     assert found.figures is not None and found.scores["stochastic-1"] < 0.0
     # An idle battery costs exactly what none costs.
     assert found.figures.actual == pytest.approx(found.figures.no_battery)
@@ -474,7 +508,7 @@ def test_batteries_share_what_is_planned() -> None:
     assert fleet.power_kw == 1.0 and fleet.trouble() is None
     assert ScheduleMode.DISCHARGE not in fleet.capability.modes
     reserve = Reserve(90.0, charge_to=True)
-    sent = Dispatch(fleet, fleet.battery(10.0, 0.0), reserve, NOW).rule(taking=True)
+    sent = Dispatch(fleet, fleet.battery(10.0, 0.0), reserve, NOW, NOW, taking=True).rule()
     for store, rate in ((large, 3000.0), (small, 1000.0)):
         schedule = sent[store.node_id]
         assert check_schedule(schedule, store.capability, NOW) == ()
@@ -484,6 +518,94 @@ def test_batteries_share_what_is_planned() -> None:
     assert Fleet.of([], 6.0).trouble() == "battery_missing"
     small.charge_percent = None
     assert Fleet.of([large, small], 6.0).trouble() == "charge_missing"
+
+
+def test_what_a_battery_holds_is_remembered() -> None:
+    """An empty battery does not tell what it holds when full; what others hold is not divided anew."""
+    every = ScheduleCapability(tuple(ScheduleMode), 3000.0, 3000.0)
+    known, empty = Store("known", every, 5.0, 50.0), Store("empty", every, None, 4.0)
+    assert Fleet.of([known, empty], 15.0).capacities_kwh == (5.0, 10.0)
+    assert Fleet.of([known, empty], 0.0, {"empty": 8.0}).capacities_kwh == (5.0, 8.0)
+    # Without any idea of it a storm fills what it can until the next plan.
+    alone, until = Fleet.of([empty], 0.0), NOW + timedelta(minutes=30)
+    assert alone.trouble() == "charge_missing"
+    dispatch = Dispatch(alone, alone.battery(10.0, 0.0), Reserve(90.0, charge_to=True), NOW, until)
+    (sent,) = dispatch.rule().values()
+    modes = [one.mode for one in sent.intervals if one.start < NOW + HOUR]
+    assert modes == [ScheduleMode.CHARGE, ScheduleMode.CHARGE, ScheduleMode.FOLLOW]
+
+
+def test_a_battery_at_its_reserve_rests_whatever_sun_is_expected() -> None:
+    """The sun that yesterday promised does not give the reserve away; what is measured counts."""
+    settings, battery = read_settings(TIME_OF_USE), Battery(10.0, 3.0, 3.0, reserve=0.3)
+    begin = datetime(2026, 6, 2, 9, tzinfo=UTC)
+    starts = [begin - back * HOUR for back in range(10 * 24, 0, -1)]
+    found = answer(
+        Question(
+            now=begin,
+            zone=UTC,
+            starts=starts,
+            load_kwh=[0.5] * len(starts),
+            solar_kwh=[2.0 if 6 <= at.hour < 18 else 0.0 for at in starts],
+            tariff=PriceDesk(None, settings, UTC).tariff,  # type: ignore[arg-type]  # nothing is fetched
+            battery=battery,
+            stored_kwh=0.0,
+            strategy="save_money",
+            model=models(day_ahead=False)[0],
+        )
+    )
+    assert found.plan.outlook.net_kwh[0] < 0.0
+    until = begin + timedelta(minutes=30)
+
+    def modes(charge: float, *, taking: bool) -> list[ScheduleMode]:
+        store = Store("store", ScheduleCapability(tuple(ScheduleMode), 3000.0, 3000.0), 10.0, charge)
+        dispatch = Dispatch(Fleet.of([store], 0.0), battery, Reserve(30.0), begin, until, taking=taking)
+        return [one.mode for one in dispatch.planned(found)["store"].intervals][:2]
+
+    follow, idle = ScheduleMode.FOLLOW, ScheduleMode.IDLE
+    assert modes(25.0, taking=True) == [idle, follow]
+    assert modes(25.0, taking=False) == [follow, follow] == modes(31.0, taking=True)
+
+
+def test_a_day_whose_battery_is_unknown_is_not_judged() -> None:
+    """A silent battery has not done nothing: its charge says what it did, or nobody knows."""
+    begin = datetime(2026, 6, 1, tzinfo=UTC)
+    battery = Battery(10.0, 3.0, 3.0, 0.95, 0.95)
+
+    def figures(silent: range, *, charge: bool) -> float | None:
+        ledger, stored = Ledger(), 80.0
+        for number in range(48):
+            gives = 1.0 if number % 24 >= 18 else -1.0 if 10 <= number % 24 < 16 else 0.0
+            stored -= 10.0 * (gives / 0.95 if gives > 0 else gives * 0.95)
+            ledger.hours[int(begin.timestamp()) // 3600 + number] = Hour(
+                load=1.0,
+                solar=2.0 if 10 <= number % 24 < 16 else 0.0,
+                battery=None if number in silent else gives,
+                cover=1.0,
+                stored=stored if charge or number not in silent else None,
+                bought=0.5 if number % 24 >= 18 else 0.1,
+                sold=0.02,
+            )
+        past = ledger.history(begin, begin + 48 * HOUR, UTC)
+        assert past is not None
+        judged = judge_day(past, 24, battery, forecast=False)
+        return None if judged is None else judged.actual
+
+    known = figures(range(0), charge=True)
+    assert known is not None
+    assert figures(range(42, 48), charge=True) == pytest.approx(known, abs=0.02)
+    assert figures(range(42, 48), charge=False) is None
+
+
+def test_what_is_known_in_part_is_not_known() -> None:
+    """A battery that was silent for some minutes of an hour leaves its energy unknown, not the load."""
+    ledger, begin = Ledger(), datetime(2026, 6, 1, 10, tzinfo=UTC)
+    for minute in range(121):
+        reading = Reading(1.0, 0.0, None if minute == 30 else 2.0, 50.0)
+        ledger.take(begin + timedelta(minutes=minute), reading, 0.3, 0.1)
+    first, second = (ledger.hours[int(begin.timestamp()) // 3600 + n] for n in (0, 1))
+    assert first.load == pytest.approx(1.0) and first.battery is None
+    assert second.load == pytest.approx(1.0) and second.battery == pytest.approx(2.0)
 
 
 # ---- settlement -----------------------------------------------------------------

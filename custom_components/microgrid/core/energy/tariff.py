@@ -126,6 +126,13 @@ class Rate:
         price = self.source.at(when)
         return None if price is None else (price + self.fee) * (1.0 + self.tax) + self.levy
 
+    def mean(self, start: datetime, step: timedelta) -> float | None:
+        """Return the mean price of a step; None where a part of it is not known."""
+        samples = max(1, round(step / _SAMPLE))
+        found = [self.at(start + number * step / samples) for number in range(samples)]
+        known = [price for price in found if price is not None]
+        return sum(known) / len(known) if len(known) == len(found) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -154,8 +161,8 @@ class Tariff:
         if step < _MINUTE:
             raise ValueError(f"a step of {step.total_seconds():g} s is shorter than a minute")
         starts = step_starts(start, count, step)
-        imports = [_mean(self.import_rate, at, step) for at in starts]
-        exports = [_mean(self.export_rate, at, step) for at in starts]
+        imports = [self.import_rate.mean(at, step) for at in starts]
+        exports = [self.export_rate.mean(at, step) for at in starts]
         known = next((n for n, pair in enumerate(zip(imports, exports, strict=True)) if None in pair), count)
         a_day_ago = round(timedelta(hours=HOURS) / step)
         completed = (
@@ -168,13 +175,6 @@ class Tariff:
         return Prices(import_price, export_price, known)
 
 
-def _mean(rate: Rate, start: datetime, step: timedelta) -> float | None:
-    samples = max(1, round(step / _SAMPLE))
-    found = [rate.at(start + number * step / samples) for number in range(samples)]
-    known = [price for price in found if price is not None]
-    return sum(known) / len(known) if len(known) == len(found) else None
-
-
 def _completed(
     rate: Rate, starts: Sequence[datetime], prices: Sequence[float | None], a_day: int, step: timedelta
 ) -> list[float]:
@@ -185,7 +185,7 @@ def _completed(
         if found is None and number >= a_day:
             found = filled[number - a_day]
         elif found is None:
-            found = _mean(rate, starts[number] - timedelta(hours=HOURS), step)
+            found = rate.mean(starts[number] - timedelta(hours=HOURS), step)
         filled.append(math.nan if found is None else found)
     return filled
 
