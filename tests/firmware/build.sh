@@ -10,7 +10,8 @@ usage: tests/firmware/build.sh SUITE [--sanitize | --thread | --fuzz] [PROGRAM..
   --thread     with ThreadSanitizer
   --fuzz       only the suite's fuzzers, with clang and libFuzzer
 
-SUITE/suite.sh says what there is: firmware=() sources of the components, programs=() and fuzzers=() of SUITE/NAME.cpp.
+SUITE/suite.sh says what there is: firmware=() sources of the components, programs=() and fuzzers=() of SUITE/NAME.cpp;
+flags=() for the compiler.
 The program SUITE_tests is made of all SUITE/*_test.cpp (needs libgtest-dev). Prints the folder the programs are in.
 TEXT
 }
@@ -32,7 +33,7 @@ done
 here=$root/tests/firmware/$suite
 [[ -n $suite && -f $here/suite.sh ]] || { usage >&2 && exit 2; }
 
-firmware=() programs=() fuzzers=()
+firmware=() programs=() fuzzers=() flags=()
 cd "$root" # the patterns of suite.sh start here
 # shellcheck source=/dev/null
 source "$here/suite.sh"
@@ -42,7 +43,7 @@ source "$here/suite.sh"
 compiler=${CXX:-g++}
 cache=${CCACHE_BIN-$(type -P ccache || true)}
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=true # another clone compiles the same
-strict=(-std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -I"$root" -MMD)
+strict=(-std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -I"$root" -MMD "${flags[@]}")
 build=$root/build/$suite
 [[ $mode == plain ]] || build=$build-$mode
 # The check of vptr needs the run-time types that the firmware does not have.
@@ -69,9 +70,9 @@ object_of() { printf '%s\n' "$build/$(basename "${1%.cpp}").o"; }
 compile_one() {
   local source=$1 object
   object=$(object_of "$source")
-  local flags=("${strict[@]}")
-  [[ $source != *esphome/components/* ]] || flags+=(-fno-exceptions -fno-rtti)
-  ${cache:+"$cache"} "$compiler" "${flags[@]}" -c "$source" -o "$object.new" && mv "$object.new" "$object"
+  local all=("${strict[@]}")
+  [[ $source != *esphome/components/* ]] || all+=(-fno-exceptions -fno-rtti)
+  ${cache:+"$cache"} "$compiler" "${all[@]}" -c "$source" -o "$object.new" && mv "$object.new" "$object"
 }
 
 # An object is current when nothing that its dependency file names is newer.

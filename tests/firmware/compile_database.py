@@ -1,7 +1,7 @@
 """Writes build/compile_commands.json, so that clang-tidy knows how each C++ file is compiled.
 
 Logic and tests are compiled as for the PC; what is all inside `#ifdef USE_ESP32`, and the classes of ESPHome,
-as check_esp32.sh does.
+as check_esp32.sh does. The tests of the latter stand in esp32/, with what stands in for ESP-IDF and ESPHome.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ COMPONENTS = ROOT / "esphome" / "components"
 BENCH = ROOT / "tests" / "bench"
 LOGIC = ["-std=c++20", f"-I{ROOT}", "-fno-exceptions", "-fno-rtti"]
 TESTS = ["-std=c++20", f"-I{ROOT}"]
+ESP32_TESTS = [*TESTS, "-DUSE_ESP32", f"-I{HERE / 'esp32'}", f"-I{HERE / 'stubs'}"]
 
 
 def _esp32_flags(source: Path) -> list[str]:
@@ -26,7 +27,7 @@ def _esp32_flags(source: Path) -> list[str]:
 
 def _flags(source: Path, component: list[str], esp32: list[str]) -> list[str]:
     if not source.is_relative_to(COMPONENTS):
-        return TESTS
+        return ESP32_TESTS if source.parent == HERE / "esp32" else TESTS
     if source.stem.endswith("_component"):
         return component
     return esp32 if source.read_text().startswith("#ifdef USE_ESP32") else LOGIC

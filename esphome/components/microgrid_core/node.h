@@ -47,13 +47,17 @@ struct Command {
   CommandHandler *handler;
 };
 
-/// Small values that outlive a restart: cursors, counters. On the ESP32 flash, so nothing that changes every
-/// second.
+/// Small values that outlive a restart: cursors, counters, commands. On the ESP32 flash, so nothing that
+/// changes every second.
 class Storage {
  public:
   /// False when there is none of this name and size.
   virtual bool load(std::string_view name, std::span<uint8_t> value) = 0;
+  /// Will be written within a minute or so; a power cut before loses it.
   virtual bool save(std::string_view name, std::span<const uint8_t> value) = 0;
+  /// Is written when it returns true, whatever happens then. Takes its time: for what is rare and must not be
+  /// forgotten.
+  virtual bool save_now(std::string_view name, std::span<const uint8_t> value) = 0;
 
  protected:
   ~Storage() = default;

@@ -157,6 +157,12 @@ bool NodeComponent::save(std::string_view name, std::span<const uint8_t> value) 
 #endif
 }
 
+bool NodeComponent::save_now(std::string_view name, std::span<const uint8_t> value) {
+  // What others left waiting goes first: then the result is that of this value alone.
+  global_preferences->sync();
+  return this->save(name, value) && global_preferences->sync();
+}
+
 void NodeComponent::count_restart() {
   std::array<uint8_t, 4> bytes{};
   if (this->load("restarts", bytes)) {

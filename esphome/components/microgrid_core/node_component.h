@@ -29,6 +29,7 @@ class NodeComponent final : public Component, public Storage {
   // Main loop only.
   bool load(std::string_view name, std::span<uint8_t> value) override;
   bool save(std::string_view name, std::span<const uint8_t> value) override;
+  bool save_now(std::string_view name, std::span<const uint8_t> value) override;
 
  protected:
   /// A preference is made once and never freed, so each name has one, of one size.

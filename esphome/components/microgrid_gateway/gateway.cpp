@@ -13,6 +13,9 @@ using M = GatewayMetric;
 constexpr std::string_view COMMAND_NAME = "contactor_command";
 constexpr std::string_view COUNTERS_NAME = "gateway_counters";
 constexpr std::string_view CLOSED = "closed";
+constexpr std::string_view CLOSING_NOT_STORED = "the command could not be stored";
+constexpr std::string_view OPENING_NOT_STORED =
+    "it opens, but the command could not be stored: after a restart it may close again";
 constexpr std::array SET_CONTACTOR{CommandParameter{.name = CLOSED, .type = CommandParameter::Type::BOOLEAN}};
 
 constexpr uint32_t SUM_UP_EVERY_BEATS = 10;
@@ -103,10 +106,12 @@ CommandOutcome Gateway::run(std::span<const CommandValue> parameters) {
   for (const CommandValue &value : parameters) {
     if (value.name != CLOSED) continue;
     const bool closed = value.number != 0;
-    // Opening is obeyed in any case; what would be closed again after a restart has to be known then.
+    // Opening is obeyed in any case, and first. Who opens to work on the wires has to know when a restart
+    // would close again; what is closed has to be known after a restart.
+    if (!closed) this->commanded_.store(false, std::memory_order_relaxed);
     const std::array<uint8_t, 1> command{static_cast<uint8_t>(closed ? 1 : 0)};
-    const bool kept = this->storage_ != nullptr && this->storage_->save(COMMAND_NAME, command);
-    if (closed && !kept) return {.succeeded = false, .reason = "the command could not be stored"};
+    const bool kept = this->storage_ != nullptr && this->storage_->save_now(COMMAND_NAME, command);
+    if (!kept) return {.succeeded = false, .reason = closed ? CLOSING_NOT_STORED : OPENING_NOT_STORED};
     this->commanded_.store(closed, std::memory_order_relaxed);
     return {.succeeded = true};
   }

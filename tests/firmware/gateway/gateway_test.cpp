@@ -179,7 +179,41 @@ TEST(Gateway, without_a_storage_that_remembers_it_only_opens) {
   storage.broken = true;
   Rig rig{storage};
   EXPECT_FALSE(rig.command(true).succeeded);
-  EXPECT_TRUE(rig.command(false).succeeded);
+  rig.run(1);
+  EXPECT_EQ(rig.value(M::CONTACTOR_COMMANDED), 0);
+  EXPECT_FALSE(rig.command(false).succeeded);
+  EXPECT_EQ(rig.value(M::CONTACTOR_COMMANDED), 0);
+}
+
+TEST(Gateway, opens_and_says_so_when_that_will_not_be_remembered) {
+  MemoryStorage storage;
+  Rig rig{storage};
+  rig.site.cluster.frequency_hz = 50.05;
+  EXPECT_TRUE(rig.command(true).succeeded);
+  rig.run(30);
+  ASSERT_EQ(rig.value(M::CONTACTOR_CLOSED), 1);
+  storage.broken = true;
+  const CommandOutcome outcome = rig.command(false);
+  EXPECT_FALSE(outcome.succeeded);
+  EXPECT_EQ(outcome.reason,
+            "it opens, but the command could not be stored: after a restart it may close again");
+  rig.run(1);
+  EXPECT_EQ(rig.value(M::CONTACTOR_CLOSED), 0);
+  EXPECT_EQ(rig.value(M::CONTACTOR_COMMANDED), 0);
+}
+
+TEST(Gateway, a_power_cut_right_after_the_command_does_not_undo_it) {
+  MemoryStorage storage;
+  for (const bool closed : {true, false, true}) {
+    {
+      Rig rig{storage};
+      EXPECT_TRUE(rig.command(closed).succeeded);
+      storage.cut_power();
+    }
+    Rig rig{storage};
+    rig.run(0.1);
+    EXPECT_EQ(rig.value(M::CONTACTOR_COMMANDED), closed ? 1 : 0);
+  }
 }
 
 TEST(Gateway, tells_the_bus_at_once_and_cyclically) {

@@ -88,6 +88,7 @@ class MemoryLog final : public LogStore {
   Signal signal;
 };
 
+/// As on the ESP32: what is saved waits in RAM until it is written.
 class MemoryStorage final : public Storage {
  public:
   bool load(std::string_view name, std::span<uint8_t> value) override {
@@ -102,8 +103,16 @@ class MemoryStorage final : public Storage {
     this->values[std::string(name)] = {value.begin(), value.end()};
     return true;
   }
+  bool save_now(std::string_view name, std::span<const uint8_t> value) override {
+    if (!this->save(name, value)) return false;
+    this->write();
+    return true;
+  }
+  void write() { this->written = this->values; }
+  void cut_power() { this->values = this->written; }
 
   std::map<std::string, std::vector<uint8_t>> values;
+  std::map<std::string, std::vector<uint8_t>> written;
   bool broken{false};
   uint32_t saves{0};
 };

@@ -94,6 +94,7 @@ class RecordingLog final : public LogStore {
   Signal wake_;
 };
 
+/// As on the ESP32: what is saved waits in RAM until it is written.
 class MapStorage final : public Storage {
  public:
   bool load(std::string_view name, std::span<uint8_t> value) override {
@@ -107,8 +108,16 @@ class MapStorage final : public Storage {
     this->saves++;
     return true;
   }
+  bool save_now(std::string_view name, std::span<const uint8_t> value) override {
+    if (this->broken || !this->save(name, value)) return false;
+    this->written = this->values;
+    return true;
+  }
+  void cut_power() { this->values = this->written; }
   std::map<std::string, std::vector<uint8_t>> values;
+  std::map<std::string, std::vector<uint8_t>> written;
   int saves{0};
+  bool broken{false};
 };
 
 /// Measures what it is told.

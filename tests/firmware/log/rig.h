@@ -79,6 +79,9 @@ class MapStorage final : public Storage {
     this->values[std::string(name)] = {value.begin(), value.end()};
     return true;
   }
+  bool save_now(std::string_view name, std::span<const uint8_t> value) override {
+    return this->save(name, value);
+  }
   std::map<std::string, std::vector<uint8_t>> values;
   int saves{0};
 };
