@@ -13,6 +13,7 @@ namespace {
 using M = HouseMetric;
 
 constexpr std::string_view KEPT_NAME = "house_counters";
+constexpr std::string_view TRIP_NAME = "house_trip";
 constexpr uint32_t DERIVE_EVERY_BEATS = 10;
 constexpr size_t CELLS = 16;
 
@@ -64,6 +65,9 @@ House::House(Node &node, LogStore &log, const HouseSettings &settings)
 
 void House::start(Storage &storage) {
   this->storage_ = &storage;
+  std::array<uint8_t, sizeof(this->kept_trip_)> trip{};
+  if (storage.load(TRIP_NAME, trip)) std::memcpy(&this->kept_trip_, trip.data(), trip.size());
+  this->protections_.restore_trip(this->kept_trip_);
   std::array<uint8_t, sizeof(Kept)> bytes{};
   if (storage.load(KEPT_NAME, bytes)) {
     std::memcpy(&this->kept_, bytes.data(), bytes.size());
@@ -108,6 +112,21 @@ void House::keep_counters(uint64_t now_us, bool at_once) {
   std::memcpy(bytes.data(), &now, bytes.size());
   this->kept_us_ = now_us;  // also when it fails: flash is not written in a hurry
   if (this->storage_->save(KEPT_NAME, bytes)) this->kept_ = now;
+}
+
+bool House::keep_trip(uint64_t now_us) {
+  const uint16_t code = this->protections_.trip_code();
+  if (this->storage_ == nullptr || code == this->kept_trip_) return true;
+  if (now_us < this->keep_trip_from_us_) return false;
+  std::array<uint8_t, sizeof(code)> bytes{};
+  std::memcpy(bytes.data(), &code, bytes.size());
+  if (!this->storage_->save_now(TRIP_NAME, bytes)) {
+    this->keep_trip_from_us_ = now_us + KEEP_TRIP_AGAIN_US;
+    return false;
+  }
+  this->kept_trip_ = code;
+  this->keep_trip_from_us_ = 0;
+  return true;
 }
 
 void House::tick(uint64_t mono_us, uint8_t sequence) {

@@ -44,6 +44,8 @@ struct HouseSettings {
 
 /// At most this often the counters are written to flash.
 constexpr uint64_t KEEP_COUNTERS_EVERY_US = 600'000'000;
+/// Between two attempts to write a trip to a flash that does not take it.
+constexpr uint64_t KEEP_TRIP_AGAIN_US = 10'000'000;
 
 class House final : public BusListener, public CyclicSource, public EventListener {
  public:
@@ -58,8 +60,8 @@ class House final : public BusListener, public CyclicSource, public EventListene
   /// Somebody else writes this metric; the house will not work it out.
   void provided(HouseMetric metric) { this->provided_.set(static_cast<size_t>(metric)); }
   bool is_provided(HouseMetric metric) const { return this->provided_.test(static_cast<size_t>(metric)); }
-  /// Loads the counters, declares the commands and joins the desk. The caller makes it listener and source of
-  /// the bus node.
+  /// Loads the trip and the counters, declares the commands and joins the desk. The caller makes it listener
+  /// and source of the bus node.
   void start(Storage &storage);
 
   // Main loop.
@@ -76,6 +78,9 @@ class House final : public BusListener, public CyclicSource, public EventListene
   bool identifying(uint64_t now_us) const { return now_us < this->identify_until_us_; }
   /// Writes the counters when they have changed and it is time to, or when `at_once`.
   void keep_counters(uint64_t now_us, bool at_once);
+  /// Often: writes the trip when it begins and when it ends. False while a restart would not find it as it
+  /// is.
+  bool keep_trip(uint64_t now_us);
 
   // Any task.
   bool tripped() const { return this->protections_.tripped(); }
@@ -163,6 +168,8 @@ class House final : public BusListener, public CyclicSource, public EventListene
   Storage *storage_{nullptr};
   Kept kept_{};
   uint64_t kept_us_{0};
+  uint16_t kept_trip_{0};
+  uint64_t keep_trip_from_us_{0};
   uint64_t identify_until_us_{0};
   Action<&House::clear_faults> clear_action_{*this};
   Action<&House::identify_now> identify_action_{*this};

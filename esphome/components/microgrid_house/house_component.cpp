@@ -138,8 +138,8 @@ void HouseComponent::tell_card() {
 }
 
 void HouseComponent::setup() {
-  if (this->trip_pin_ != nullptr) this->trip_pin_->setup();
-  this->set_tripped(false);
+  this->house_.start(this->core_->storage());
+  this->begin_trip_pin();
   if (this->identify_pin_ != nullptr) {
     this->identify_pin_->setup();
     this->identify_pin_->digital_write(false);
@@ -157,7 +157,6 @@ void HouseComponent::setup() {
     this->house_.set_input(&this->local_input_);
   }
 #endif
-  this->house_.start(this->core_->storage());
   this->capture_.start();
   this->bus_node_.add(this->house_);
   this->bus_node_.set_cyclic_source(&this->house_);
@@ -170,7 +169,33 @@ void HouseComponent::setup() {
   });
 }
 
-void HouseComponent::on_safe_shutdown() { this->house_.keep_counters(mono_us(), true); }
+void HouseComponent::loop() { this->keep_trip(); }
+
+void HouseComponent::on_safe_shutdown() {
+  this->keep_trip();
+  this->house_.keep_counters(mono_us(), true);
+}
+
+/// A trip of before the restart goes on. The level first: as an output the pin must not begin with the wrong
+/// one.
+void HouseComponent::begin_trip_pin() {
+  this->set_tripped(this->house_.tripped());
+  if (this->trip_pin_ == nullptr) return;
+  this->trip_pin_->setup();
+  this->set_tripped(this->house_.tripped());
+}
+
+void HouseComponent::keep_trip() {
+  const bool kept = this->house_.keep_trip(mono_us());
+  if (kept == this->trip_kept_) return;
+  this->trip_kept_ = kept;
+  if (kept) {
+    this->status_clear_warning();
+  } else {
+    ESP_LOGE(TAG, "The trip cannot be stored: a restart would not find it as it is");
+    this->status_set_warning();
+  }
+}
 
 void HouseComponent::set_tripped(bool tripped) {
   if (this->trip_pin_ != nullptr) this->trip_pin_->digital_write(tripped);

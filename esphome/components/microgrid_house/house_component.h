@@ -46,6 +46,7 @@ class HouseComponent final : public Component, public TripOutput {
 #endif
 
   void setup() override;
+  void loop() override;
   void dump_config() override;
   void on_safe_shutdown() override;
   /// Before the bus task begins, behind the node's own storage.
@@ -66,6 +67,8 @@ class HouseComponent final : public Component, public TripOutput {
   void follow(const Followed &followed, sensor::Sensor *sensor);
   void heard(size_t index, float state);
   void forget(Followed &followed);
+  void begin_trip_pin();
+  void keep_trip();
   void look_for_silence();
   void tell_card();
 
@@ -79,6 +82,7 @@ class HouseComponent final : public Component, public TripOutput {
   InternalGPIOPin *identify_pin_{nullptr};
   std::vector<Followed> followed_;  // grows only while setting up
   bool blink_{false};
+  bool trip_kept_{true};
 #ifdef USE_ESP32
   LocalInput local_input_;
   bool has_local_input_{false};

@@ -45,6 +45,15 @@ bool Protections::set(size_t row, const ProtectionSettings &settings) {
   return true;
 }
 
+void Protections::restore_trip(uint16_t code) {
+  this->trip_code_.store(code, std::memory_order_relaxed);
+  this->code_.store(code, std::memory_order_relaxed);
+  for (size_t i = 0; i < ROWS; i++) {
+    this->states_[i].of_before =
+        static_cast<uint16_t>(PROTECTIONS[i].code) == code && this->settings_[i].trips;
+  }
+}
+
 std::span<const ProtectionChange> Protections::step(const Readings &readings, bool running, uint64_t now_us) {
   this->change_count_ = 0;
   this->trip_wanted_ = false;
@@ -56,6 +65,7 @@ std::span<const ProtectionChange> Protections::step(const Readings &readings, bo
     this->step_row(i, readings, running, now_us);
     const State &state = this->states_[i];
     if (this->settings_[i].trips && state.beyond) tripping = true;
+    if (state.of_before) this->trip_wanted_ = true;
     if (!state.active) continue;
     active |= 1U << i;
     if (warned == 0) warned = static_cast<uint16_t>(PROTECTIONS[i].code);
@@ -65,7 +75,7 @@ std::span<const ProtectionChange> Protections::step(const Readings &readings, bo
   this->clearing_ = false;
   this->tripping_.store(tripping, std::memory_order_relaxed);
   this->active_.store(active, std::memory_order_relaxed);
-  this->code_.store(this->tripped() ? this->trip_code_ : warned, std::memory_order_relaxed);
+  this->code_.store(this->tripped() ? this->trip_code() : warned, std::memory_order_relaxed);
   return {this->changes_.data(), this->change_count_};
 }
 
@@ -110,6 +120,8 @@ void Protections::step_row(size_t row, const Readings &readings, bool running, u
   const std::optional<Seen> seen = watched ? look(PROTECTIONS[row], readings) : std::nullopt;
   const bool beyond = seen && seen->value > this->limits_[row];
   state.beyond = beyond;
+  const bool released = !watched || (seen && seen->value <= this->releases_[row]);
+  if (released || (this->clearing_ && !beyond)) state.of_before = false;
 
   if (!state.active) {
     if (!beyond) {
@@ -121,7 +133,8 @@ void Protections::step_row(size_t row, const Readings &readings, bool running, u
     if (now_us - state.since_us + JITTER_US < this->settings_[row].delay_us) return;
     if (this->settings_[row].trips) {
       this->trip_wanted_ = true;
-      if (!this->tripped()) this->trip_code_ = static_cast<uint16_t>(PROTECTIONS[row].code);
+      if (!this->tripped())
+        this->trip_code_.store(static_cast<uint16_t>(PROTECTIONS[row].code), std::memory_order_relaxed);
     }
     if (!this->may_raise(PROTECTIONS[row].code, now_us)) return;
     state.active = state.raised_ever = true;
@@ -132,8 +145,7 @@ void Protections::step_row(size_t row, const Readings &readings, bool running, u
     return;
   }
 
-  const bool over =
-      !watched || (seen && seen->value <= this->releases_[row] && all_known(state.cause, readings));
+  const bool over = released && (!watched || all_known(state.cause, readings));
   if (over && !state.counting) state.since_us = now_us;
   state.counting = over;
   const bool waited = over && now_us - state.since_us >= CLEAR_AFTER_US;
@@ -158,7 +170,6 @@ void Protections::change(size_t row, EventState state, const Cause &cause) {
 
 void Protections::step_trip(uint64_t now_us) {
   if (this->trip_wanted_) {
-    this->tripped_.store(true, std::memory_order_relaxed);
     this->calm_since_us_ = 0;
     return;
   }
@@ -167,8 +178,7 @@ void Protections::step_trip(uint64_t now_us) {
   const bool by_itself =
       this->restart_after_us_ != 0 && now_us - this->calm_since_us_ >= this->restart_after_us_;
   if (!by_itself && !this->clearing_) return;
-  this->tripped_.store(false, std::memory_order_relaxed);
-  this->trip_code_ = 0;
+  this->trip_code_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace esphome::microgrid

@@ -98,6 +98,9 @@ class Protections final {
   const ProtectionSettings &settings(size_t row) const { return this->settings_[row]; }
   /// How long after the last tripping fault ended the inverter may start by itself; 0: only after clear().
   void set_restart_after(uint64_t restart_after_us) { this->restart_after_us_ = restart_after_us; }
+  /// The trip of before a restart goes on, behind all set(). Its fault is over, for the time to count from,
+  /// when the value is seen behind its release. Any code trips but 0, also one that is known no more.
+  void restore_trip(uint16_t code);
 
   /// Bus task, at each beat. What changed is valid until the next call.
   std::span<const ProtectionChange> step(const Readings &readings, bool running, uint64_t now_us);
@@ -106,7 +109,9 @@ class Protections final {
   void clear();
 
   // Any task.
-  bool tripped() const { return this->tripped_.load(std::memory_order_relaxed); }
+  bool tripped() const { return this->trip_code() != 0; }
+  /// The code that tripped; 0: not tripped.
+  uint16_t trip_code() const { return this->trip_code_.load(std::memory_order_relaxed); }
   /// Whether a value that trips is beyond its limit at this moment.
   bool tripping() const { return this->tripping_.load(std::memory_order_relaxed); }
   /// One bit per row with a fault.
@@ -120,6 +125,7 @@ class Protections final {
     bool counting;  // towards raised, or when active towards cleared
     bool beyond;    // the limit, at the last step
     bool raised_ever;
+    bool of_before;  // tripped before a restart, and not seen behind its release since
     uint64_t since_us;
     uint64_t raised_us;
     Cause cause;
@@ -144,10 +150,9 @@ class Protections final {
   size_t change_count_{0};
   bool clearing_{false};
   bool trip_wanted_{false};  // by a row of this step
-  uint16_t trip_code_{0};
   uint64_t restart_after_us_{0};
   uint64_t calm_since_us_{0};  // since no row wants the trip; 0: one does
-  std::atomic<bool> tripped_{false};
+  std::atomic<uint16_t> trip_code_{0};
   std::atomic<bool> tripping_{false};
   std::atomic<uint32_t> active_{0};
   std::atomic<uint16_t> code_{0};

@@ -161,6 +161,58 @@ TEST(House, ClearFaultsIsACommandThatSaysWhyItFailed) {
   EXPECT_EQ(bench.output.told, std::vector<bool>({false, true, false}));
 }
 
+TEST(House, ATripOutlivesAPowerCut) {
+  Bench first;
+  first.run(3);
+  EXPECT_TRUE(first.house->keep_trip(first.now_us));
+  EXPECT_EQ(first.storage.saves, 0) << "nothing has tripped";
+  first.input.now.ac_current_a = 45;
+  first.run(0.03);
+  ASSERT_TRUE(first.house->tripped());
+  EXPECT_TRUE(first.house->keep_trip(first.now_us));
+  first.run(60);
+  EXPECT_TRUE(first.house->keep_trip(first.now_us));
+  EXPECT_EQ(first.storage.saves, 1);
+  first.storage.cut_power();
+
+  Bench second({}, &first.storage);
+  EXPECT_TRUE(second.house->tripped()) << "before the first beat";
+  second.run(600);
+  EXPECT_EQ(second.output.told, std::vector<bool>({true}));
+  EXPECT_EQ(second.story(), "");
+  dbc::InverterState state;
+  state.unpack(second.house->content(dbc::InverterState::MESSAGE.identifier, 0).value());
+  EXPECT_EQ(state.inverter_mode, dbc::InverterMode::TRIPPED);
+  EXPECT_EQ(state.fault_code, 1);
+  EXPECT_TRUE(second.house->keep_trip(second.now_us));
+  EXPECT_EQ(second.storage.saves, 0) << "it is in flash already";
+
+  EXPECT_TRUE(second.node.commands()[0].handler->run({}).succeeded);
+  second.run(0.01);
+  EXPECT_FALSE(second.house->tripped());
+  EXPECT_EQ(second.output.told, std::vector<bool>({true, false}));
+  EXPECT_TRUE(second.house->keep_trip(second.now_us));
+  second.storage.cut_power();
+  Bench third({}, &second.storage);
+  EXPECT_FALSE(third.house->tripped());
+}
+
+TEST(House, ATripThatCannotBeStoredIsToldAndTriedAgain) {
+  Bench bench;
+  bench.storage.broken = true;
+  bench.input.now.ac_current_a = 45;
+  bench.run(0.03);
+  ASSERT_TRUE(bench.house->tripped());
+  EXPECT_FALSE(bench.house->keep_trip(bench.now_us));
+  bench.storage.broken = false;
+  bench.run(1);
+  EXPECT_FALSE(bench.house->keep_trip(bench.now_us)) << "flash is not written in a hurry";
+  bench.run(10);
+  EXPECT_TRUE(bench.house->keep_trip(bench.now_us));
+  bench.storage.cut_power();
+  EXPECT_TRUE(Bench({}, &bench.storage).house->tripped());
+}
+
 TEST(House, IdentifyBlinksForHalfAMinute) {
   Bench bench;
   EXPECT_FALSE(bench.house->identifying(mono_us()));

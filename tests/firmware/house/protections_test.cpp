@@ -296,6 +296,71 @@ TEST(Protections, RestartsByItselfOnlyWhenTold) {
   EXPECT_FALSE(watched.protections.tripped());
 }
 
+TEST(Protections, ATripOfBeforeARestartStaysUntilAnOperatorEndsIt) {
+  Watched watched;
+  const auto voltage = static_cast<size_t>(HouseMetric::DC_BUS_VOLTAGE);
+  watched.protections.restore_trip(5);
+  EXPECT_TRUE(watched.protections.tripped());
+  EXPECT_EQ(watched.protections.code(), 5);
+  watched.set(voltage, 5300);
+  watched.run(3'600'000'000);
+  EXPECT_TRUE(watched.protections.tripped());
+  EXPECT_EQ(watched.protections.code(), 5);
+  EXPECT_FALSE(watched.protections.tripping());
+  watched.protections.clear();
+  watched.step();
+  EXPECT_FALSE(watched.protections.tripped());
+  EXPECT_EQ(watched.protections.code(), 0);
+  EXPECT_EQ(watched.story, "") << "no fault of this start";
+}
+
+TEST(Protections, ATripOfBeforeARestartEndsByItselfOnlyBehindItsRelease) {
+  Watched watched;
+  const auto voltage = static_cast<size_t>(HouseMetric::DC_BUS_VOLTAGE);
+  watched.protections.set_restart_after(10'000'000);
+  watched.protections.restore_trip(5);
+  watched.run(60'000'000);
+  EXPECT_TRUE(watched.protections.tripped()) << "the value is not known";
+  watched.set(voltage, 5800);
+  watched.run(60'000'000);
+  EXPECT_TRUE(watched.protections.tripped()) << "it is between release and limit";
+  watched.set(voltage, 5300);
+  watched.run(10'000'000);
+  EXPECT_TRUE(watched.protections.tripped());
+  watched.run(20'000);
+  EXPECT_FALSE(watched.protections.tripped());
+  EXPECT_EQ(watched.story, "");
+}
+
+TEST(Protections, AnOperatorEndsATripOfBeforeARestartUnlessItGoesOn) {
+  Watched watched;
+  const auto voltage = static_cast<size_t>(HouseMetric::DC_BUS_VOLTAGE);
+  watched.protections.restore_trip(5);
+  watched.set(voltage, 5900);
+  watched.step();
+  EXPECT_TRUE(watched.protections.tripping());
+  watched.protections.clear();
+  watched.step();
+  EXPECT_TRUE(watched.protections.tripped());
+  watched.set(voltage, 5800);  // not behind its release
+  watched.step();
+  watched.protections.clear();
+  watched.step();
+  EXPECT_FALSE(watched.protections.tripped());
+
+  // A code that no protection has any more, and one that only warns now.
+  for (const uint16_t code : {uint16_t{999}, uint16_t{15}}) {
+    Watched other;
+    other.protections.restore_trip(code);
+    other.step();
+    EXPECT_TRUE(other.protections.tripped());
+    EXPECT_EQ(other.protections.code(), code);
+    other.protections.clear();
+    other.step();
+    EXPECT_FALSE(other.protections.tripped());
+  }
+}
+
 TEST(Protections, ASpreadNamesBothCells) {
   Watched watched;
   for (size_t i = 0; i < 16; i++) watched.set(static_cast<size_t>(HouseMetric::CELL_VOLTAGE_1) + i, 3300);
