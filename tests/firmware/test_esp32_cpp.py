@@ -1,4 +1,4 @@
-"""What only the ESP32 has, on stand-ins of ESP-IDF and ESPHome: what it keeps in flash."""
+"""What only the ESP32 has, on stand-ins of ESP-IDF and ESPHome: its card, and what it keeps in flash."""
 
 from __future__ import annotations
 

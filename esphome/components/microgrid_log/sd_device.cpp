@@ -84,16 +84,24 @@ bool SdMedium::open(size_t file, uint32_t blocks) {
                 name.data());
 
   FILINFO info{};
-  bool is_contiguous = false;
-  const bool usable = f_stat(inside.data(), &info) == FR_OK && info.fsize >= bytes &&
-                      esp_vfs_fat_test_contiguous_file(BASE, path.data(), &is_contiguous) == ESP_OK &&
-                      is_contiguous;
+  const FRESULT found = f_stat(inside.data(), &info);
+  bool readable = found == FR_OK || found == FR_NO_FILE;
+  bool usable = found == FR_OK && info.fsize >= bytes;
+  if (usable) readable = esp_vfs_fat_test_contiguous_file(BASE, path.data(), &usable) == ESP_OK;
+  // Only what is certainly of no use is deleted: what cannot be read may be a whole log.
+  if (!readable) {
+    this->complain(CardState::FAILING, "cannot be read", name);
+    return false;
+  }
   if (!usable) {
-    f_unlink(inside.data());
+    if (found == FR_OK && f_unlink(inside.data()) != FR_OK) {
+      this->complain(CardState::FAILING, "cannot be deleted", name);
+      return false;
+    }
     if (esp_vfs_fat_create_contiguous_file(BASE, path.data(), bytes, true) != ESP_OK) {
       uint64_t total = 0, free = 0;
       esp_vfs_fat_info(BASE, &total, &free);
-      std::array<char, 80> text{};
+      std::array<char, 96> text{};
       std::snprintf(
           text.data(), text.size(), "needs %lu MB in one piece, %lu MB are free: empty the card or keep less",
           static_cast<unsigned long>(bytes / 1'000'000), static_cast<unsigned long>(free / 1'000'000));

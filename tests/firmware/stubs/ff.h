@@ -28,7 +28,7 @@ typedef struct {
   FSIZE_t fsize;
   BYTE fattrib;
 } FILINFO;
-typedef enum { FR_OK = 0, FR_DISK_ERR } FRESULT;
+typedef enum { FR_OK = 0, FR_DISK_ERR, FR_INT_ERR, FR_NOT_READY, FR_NO_FILE, FR_NO_PATH } FRESULT;
 #define FA_READ 0x01
 extern "C" {
 FRESULT f_open(FIL *file, const TCHAR *path, BYTE mode);
