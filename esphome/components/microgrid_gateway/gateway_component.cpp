@@ -12,6 +12,7 @@ static const char *const TAG = "microgrid.gateway";
 namespace {
 
 constexpr uint64_t KEEP_EVERY_US = 1'000'000;
+[[maybe_unused]] constexpr uint8_t LOOKS_AT_PULSES = 3;  // one a second, before they are told
 
 }  // namespace
 
@@ -68,6 +69,9 @@ void GatewayComponent::loop() {
   if (now_us < this->next_keeping_us_) return;
   this->next_keeping_us_ = now_us + KEEP_EVERY_US;
   this->gateway_.keep_counters(now_us, false);
+#ifdef USE_ESP32
+  this->tell_crossings();
+#endif
 #ifdef USE_WIFI
   Readings &readings = this->core_->node().readings;
   constexpr auto SIGNAL = static_cast<size_t>(GatewayMetric::WIFI_SIGNAL);
@@ -78,6 +82,22 @@ void GatewayComponent::loop() {
   }
 #endif
 }
+
+#ifdef USE_ESP32
+/// Once of each side: an installer has to rewire it. A single disturbance is over by the next looks.
+void GatewayComponent::tell_crossings() {
+  for (const PhaseMeter::Side side : {PhaseMeter::CLUSTER, PhaseMeter::SWARM}) {
+    uint8_t &looks = this->looks_at_pulses_[side];
+    if (looks == LOOKS_AT_PULSES) continue;  // told
+    looks = this->local_input_.capture().rectangular(side) ? uint8_t{0} : static_cast<uint8_t>(looks + 1);
+    if (looks != LOOKS_AT_PULSES) continue;
+    ESP_LOGE(TAG,
+             "The zero crossings of the %s are pulses, no rectangle that is high during one half wave: the "
+             "phase is not known and the contactor stays open",
+             side == PhaseMeter::CLUSTER ? "cluster" : "swarm");
+  }
+}
+#endif
 
 void GatewayComponent::on_safe_shutdown() { this->gateway_.keep_counters(mono_us(), true); }
 

@@ -73,8 +73,11 @@ class GatewayComponent final : public Component, public GatewayInput, public Con
   HighFrequencyLoopRequester quick_;
   uint64_t next_keeping_us_{0};
 #ifdef USE_ESP32
+  void tell_crossings();
+
   GatewayLocalInput local_input_;
   bool has_local_input_{false};
+  std::array<uint8_t, PhaseMeter::SIDES> looks_at_pulses_{};  // in a row
 #endif
 };
 

@@ -27,6 +27,8 @@ void PhaseCapture::sample(uint64_t mono_us, GatewaySample &sample) {
   }
   const uint32_t now = this->timer_.now(mono_us);
   this->meter_->expire(now);
+  for (const PhaseMeter::Side side : {PhaseMeter::CLUSTER, PhaseMeter::SWARM})
+    this->rectangular_[side].store(this->meter_->rectangular(side), std::memory_order_relaxed);
   sample.cluster_frequency_hz = this->meter_->frequency_hz(PhaseMeter::CLUSTER);
   sample.swarm_frequency_hz = this->meter_->frequency_hz(PhaseMeter::SWARM);
   sample.phase_difference_deg = this->meter_->phase_difference_deg(now);

@@ -5,6 +5,7 @@
 #ifdef USE_ESP32
 
 #include <array>
+#include <atomic>
 #include <optional>
 
 #include "contactor_io.h"
@@ -25,11 +26,16 @@ class PhaseCapture final {
   bool open();
   /// Bus task, at each beat.
   void sample(uint64_t mono_us, GatewaySample &sample);
+  /// Any task. False when a side's crossings are no rectangle: then there is no phase.
+  bool rectangular(PhaseMeter::Side side) const {
+    return this->rectangular_[side].load(std::memory_order_relaxed);
+  }
 
  protected:
   std::array<EdgeTimer::Input, PhaseMeter::SIDES> inputs_{};
   EdgeTimer timer_;
   std::optional<PhaseMeter> meter_;
+  std::array<std::atomic<bool>, PhaseMeter::SIDES> rectangular_{true, true};
 };
 
 enum class GatewayAnalog : uint8_t { CLUSTER_VOLTAGE, FLOW_CURRENT, SWARM_VOLTAGE };

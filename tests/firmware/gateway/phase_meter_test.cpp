@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
 #include <vector>
+
+#include "two_sources.h"
 
 namespace esphome::microgrid {
 namespace {
@@ -91,6 +94,113 @@ TEST(PhaseMeter, glitches_do_not_turn_it) {
       meter.edge(edge.side, ticks_at(edge.s + 0.001 + 0.007 * one(dice), 0), one(dice) < 0.5);
   }
   EXPECT_NEAR(meter.phase_difference_deg(ticks_at(5, 0)), -70 + 360 * 0.02 * 5, 0.5);
+}
+
+/// What a detector makes of crossings that sees both half waves alike: a pulse around each, half of `width_s`
+/// before and half of it behind. Seldom one is missing.
+std::vector<Edge> pulses(const std::vector<Edge> &crossings, double width_s, double missing,
+                         std::mt19937 &dice) {
+  std::uniform_real_distribution<double> one{0, 1};
+  std::vector<Edge> edges;
+  for (const Edge &crossing : crossings) {
+    if (one(dice) < missing) continue;
+    edges.push_back({crossing.s - width_s / 2, crossing.side, true});
+    edges.push_back({crossing.s + width_s / 2, crossing.side, false});
+  }
+  std::sort(edges.begin(), edges.end(), [](const Edge &a, const Edge &b) { return a.s < b.s; });
+  return edges;
+}
+
+/// A synchroniser that shall close and sees two healthy voltages by these edges; true when it did.
+bool closes(const std::vector<Edge> &edges, double length_s, PhaseMeter &meter) {
+  TwoSources site;
+  Synchroniser synchroniser{{}, site, site};
+  synchroniser.command(true);
+  size_t next = 0;
+  for (double s = 0.01; s < length_s; s += 0.01) {
+    for (; next < edges.size() && edges[next].s <= s; next++)
+      meter.edge(edges[next].side, ticks_at(edges[next].s, 0), edges[next].rising);
+    const uint32_t now = ticks_at(s, 0);
+    meter.expire(now);
+    site.now_us += 10'000;
+    synchroniser.step({.cluster_frequency_hz = meter.frequency_hz(PhaseMeter::CLUSTER),
+                       .swarm_frequency_hz = meter.frequency_hz(PhaseMeter::SWARM),
+                       .cluster_voltage_v = 230,
+                       .swarm_voltage_v = 230,
+                       .phase_difference_deg = meter.phase_difference_deg(now),
+                       .power_flow_w = 0,
+                       .auxiliary = AuxiliaryContact::OPEN},
+                      site.now_us);
+    if (site.driven) return true;
+  }
+  return false;
+}
+
+/// Their phase is known but for half a turn, so it closed in opposition as gladly as in phase.
+TEST(PhaseMeter, pulses_at_each_crossing_never_close_the_contactor) {
+  std::mt19937 dice{5};
+  for (const double width_s : {50e-6, 0.4e-3, 0.8e-3, 2e-3, 5e-3}) {
+    for (const double start_deg : {180.0, 0.0, 150.0, -30.0}) {
+      for (const double slip_hz : {0.0, 0.03, -0.05}) {
+        for (const double missing : {0.0, 0.03}) {
+          PhaseMeter meter;
+          const auto edges = pulses(crossings(50 + slip_hz, 50, start_deg, 25), width_s, missing, dice);
+          EXPECT_FALSE(closes(edges, 25, meter))
+              << width_s << " s wide, " << start_deg << " deg, " << slip_hz << " Hz, missing " << missing;
+        }
+      }
+    }
+  }
+}
+
+TEST(PhaseMeter, pulses_on_one_side_never_close_the_contactor_and_are_told) {
+  std::mt19937 dice{6};
+  for (const PhaseMeter::Side blind : {PhaseMeter::CLUSTER, PhaseMeter::SWARM}) {
+    for (const double start_deg : {180.0, 0.0}) {
+      std::vector<Edge> edges;
+      for (const Edge &edge : crossings(50, 50, start_deg, 10)) {
+        if (edge.side != blind) {
+          edges.push_back(edge);
+        } else {
+          for (const Edge &part : pulses({edge}, 0.4e-3, 0, dice)) edges.push_back(part);
+        }
+      }
+      std::sort(edges.begin(), edges.end(), [](const Edge &a, const Edge &b) { return a.s < b.s; });
+      PhaseMeter meter;
+      EXPECT_FALSE(closes(edges, 10, meter)) << start_deg;
+      EXPECT_FALSE(meter.rectangular(blind));
+      EXPECT_TRUE(meter.rectangular(blind == PhaseMeter::CLUSTER ? PhaseMeter::SWARM : PhaseMeter::CLUSTER));
+      EXPECT_NEAR(meter.frequency_hz(blind), 50, 0.01);  // the frequency is known nevertheless
+    }
+  }
+}
+
+TEST(PhaseMeter, rectangles_close_the_contactor_also_after_a_rising_edge_out_of_place) {
+  PhaseMeter meter;
+  auto edges = crossings(50.02, 50, 0, 10);
+  EXPECT_TRUE(closes(edges, 10, meter));
+
+  // Falling edges that were taken for rising ones, as when one between them was lost.
+  PhaseMeter disturbed;
+  for (size_t i = 40; i < 44; i++) edges[i].rising = true;
+  const auto end = std::find_if(edges.begin(), edges.end(), [](const Edge &edge) { return edge.s > 0.9; });
+  for (auto edge = edges.begin(); edge != end; edge++)
+    disturbed.edge(edge->side, ticks_at(edge->s, 0), edge->rising);
+  EXPECT_TRUE(std::isnan(disturbed.phase_difference_deg(ticks_at(0.9, 0))));
+  for (auto edge = end; edge != edges.end(); edge++)
+    disturbed.edge(edge->side, ticks_at(edge->s, 0), edge->rising);
+  EXPECT_TRUE(disturbed.rectangular(PhaseMeter::CLUSTER));
+  EXPECT_NEAR(disturbed.phase_difference_deg(ticks_at(10, 0)), 360 * 0.02 * 10, 0.5);
+}
+
+/// A rectangle whose high half is shorter than the low one, as an optocoupler's with a threshold.
+TEST(PhaseMeter, a_lopsided_rectangle_is_one) {
+  for (const double late_s : {-0.25e-3, 0.25e-3}) {
+    PhaseMeter meter;
+    auto edges = crossings(50.02, 50, 0, 10);
+    for (Edge &edge : edges) edge.s += edge.rising ? late_s : -late_s;
+    EXPECT_TRUE(closes(edges, 10, meter)) << late_s;
+  }
 }
 
 }  // namespace
