@@ -17,6 +17,7 @@ constexpr uint64_t METER_SETTLING_US = 500 * MS;  // after closing, until a side
 constexpr uint64_t PHASE_GAP_US = 100 * MS;  // without a phase for longer, what was learned of it is void
 constexpr float PHASE_MEMORY_S = 10.0F;
 constexpr float MOST_PHASE_DOUBT_DEG = 3.0F;
+constexpr float SLOWEST_HZ = 1.0F;  // below, a frequency is the noise of none
 
 /// ±180.
 float turn(float degrees) { return std::remainder(degrees, 360.0F); }
@@ -73,10 +74,14 @@ dbc::Contactor Synchroniser::status() const {
   return status;
 }
 
-/// The voltage decides first: without one there is no frequency to judge.
+/// The voltage decides first: without one there is no frequency to judge. Where there is one nevertheless, it
+/// is the measurement of the voltage that failed.
 Synchroniser::Side Synchroniser::side(float frequency_hz, float voltage_v) const {
   if (!std::isfinite(voltage_v) || voltage_v < 0) return Side::UNKNOWN;
-  if (voltage_v < this->settings_.dead_voltage_v) return Side::DEAD;
+  if (voltage_v < this->settings_.dead_voltage_v) {
+    const bool turns = std::abs(frequency_hz) >= SLOWEST_HZ;  // false when not known: then nothing crosses
+    return turns ? Side::ILL : Side::DEAD;
+  }
   if (!within(voltage_v, this->settings_.under_voltage_v, this->settings_.over_voltage_v)) return Side::ILL;
   if (!std::isfinite(frequency_hz)) return Side::UNKNOWN;
   const bool healthy =

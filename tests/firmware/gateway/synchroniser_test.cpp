@@ -332,6 +332,33 @@ TEST(Synchroniser, a_sick_voltage_is_not_a_dead_one) {
   }
 }
 
+/// A wire of the voltage broke, and the crossings still come: that side is live.
+TEST(Synchroniser, a_side_without_voltage_that_has_a_frequency_is_not_dead) {
+  SynchroniserSettings settings;
+  settings.close_on_dead_swarm = true;
+  settings.close_on_dead_cluster = true;
+  for (const bool swarm : {true, false}) {
+    Rig rig{settings};
+    (swarm ? rig.site.swarm : rig.site.cluster).voltage_v = 2;
+    rig.site.cluster.frequency_hz = 50.05;
+    rig.synchroniser.command(true);
+    EXPECT_FALSE(rig.run(100));
+    (swarm ? rig.site.swarm : rig.site.cluster).frequency_hz = 0;
+    EXPECT_TRUE(rig.run(10));
+
+    Rig closed{settings};  // while it is closed: it opens as it must, and stays so
+    closed.close();
+    for (int beat = 0; beat < 30000; beat++) {
+      closed.site.pass(BEAT_US);
+      GatewaySample sample = closed.site.sample(0);
+      (swarm ? sample.swarm_voltage_v : sample.cluster_voltage_v) = 2;
+      closed.synchroniser.step(sample, closed.site.now_us);
+      ASSERT_EQ(closed.site.driven, beat < 20) << beat;
+    }
+    EXPECT_EQ(closed.site.count(TRIPPED), 1U);
+  }
+}
+
 /// Whatever single input is missing, absurd or stuck, the contactor stays open.
 TEST(Synchroniser, never_closes_on_what_is_not_known) {
   constexpr float NONE = std::numeric_limits<float>::quiet_NaN();
