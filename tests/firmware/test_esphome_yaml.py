@@ -55,6 +55,18 @@ def test_three_edits_make_a_house(tmp_path: Path) -> None:
     assert re.search(r"NodeComponent\(.*\b7\b", main)
 
 
+def test_the_inverter_may_run_while_the_trip_pin_is_high(tmp_path: Path) -> None:
+    """A wire that breaks, or a node without power, leaves the enable input low: the inverter stops."""
+    file = edited("house.yaml", tmp_path, bms="none")
+    code, said = run_esphome("compile", "--only-generate", file, data=tmp_path / "data")
+    assert code == 0, said
+    main = (tmp_path / "data" / "build" / "house-01" / "src" / "main.cpp").read_text()
+    pin = re.search(r"->set_trip_pin\((\w+)\)", main)
+    assert pin is not None
+    assert f"{pin[1]}->set_pin(::GPIO_NUM_13)" in main
+    assert f"{pin[1]}->set_inverted(true)" in main
+
+
 @pytest.mark.parametrize("bms", BATTERIES)
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_house_is_valid(tmp_path: Path, board: str, bms: str) -> None:
