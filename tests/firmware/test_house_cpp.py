@@ -134,11 +134,67 @@ def test_accepts(tmp_path: Path, platform: str, house: str) -> None:
     assert code == 0, said[-4000:]
 
 
+@needs_esphome
+def test_limits_and_releases_follow_from_what_is_given(tmp_path: Path) -> None:
+    """The rated current gives F001 also beside its other options; no fault is left that cannot end."""
+    given = """\
+rated_current: 20 A
+protections:
+  F001: {delay: 50ms, trip: false}
+  F004: {limit: 85}
+  F006: {limit: 40}
+  F013: {limit: 25 A}
+  F014: {limit: 15 A}
+  F015: {limit: 0.02 V}
+  F021: {limit: 4 A}"""
+    code, said = configure(tmp_path, HOST, given)
+    assert code == 0, said[-4000:]
+    found = {
+        name: tuple(float(value) for value in re.findall(r"(?:limit|release): ([-\d.]+)", row))
+        for name, row in re.findall(r"^ {4}(F\w+):\n((?: {6}.*\n)+)", said, re.MULTILINE)
+    }
+    assert found == {
+        "F001": pytest.approx((30.0, 30.0 * 35.0 / 39.15)),
+        "F004": pytest.approx((85.0, 70.0)),
+        "F006": pytest.approx((40.0, 41.6)),
+        "F013": pytest.approx((25.0, 25.0 * 150 / 180)),
+        "F014": pytest.approx((15.0, 15.0 * 200 / 220)),
+        "F015": pytest.approx((0.02, 0.016)),
+        "F021": pytest.approx((4.0, 4.0 * 40 / 45)),
+    }
+
+
+@needs_esphome
+def test_a_limit_of_its_own_counts_more_than_the_rated_current(tmp_path: Path) -> None:
+    code, said = configure(tmp_path, HOST, "rated_current: 20 A\nprotections:\n  F001: {limit: 24 A}")
+    assert code == 0, said[-4000:]
+    assert "limit: 24.0" in said
+
+
 REFUSED = [
     (HOST, "measure:\n  frequency: {pin: GPIO27}", "only available on"),
     (HOST, "protections:\n  F005: {limit: 999 V}", "F005: limit is 999 V, but must be between 10 and 160 V"),
     (HOST, "protections:\n  F005: {limit: 57, release: 58}", "release 58 V is above its limit of 57 V"),
     (HOST, "protections:\n  F006: {limit: 45, release: 44}", "release 44 V is below its limit of 45 V"),
+    (
+        HOST,
+        "rated_current: 10 A\nprotections:\n  F001: {release: 30 A}",
+        "F001: release 30 A is above its limit of 15 A",
+    ),
+    *(
+        (
+            HOST,
+            f"protections:\n  {name}: {{release: {release}}}",
+            f"{name}: release {release:g} {unit} is not above 0 {unit}",
+        )
+        for name, release, unit in (
+            ("F001", 0, "A"),
+            ("F013", -5, "A"),
+            ("F014", -5, "A"),
+            ("F015", 0, "V"),
+            ("F021", -1, "A"),
+        )
+    ),
     (HOST, "protections:\n  F030: {enabled: true}", "F030"),
     (
         HOST,

@@ -133,6 +133,13 @@ class Protection:
     most: float
     """Between these a limit makes sense."""
 
+    @property
+    def from_zero(self) -> bool:
+        """Whether it watches a magnitude, of a current or a spread: its release is a share of the limit."""
+        return self.unit == "A" or self.code == _SPREAD
+
+
+_SPREAD = 15  # of the cell voltages
 
 PROTECTIONS: dict[str, Protection] = {
     "F001": Protection(1, False, "A", True, 39.15, 35.0, 20_000, 1.0, 300.0),
@@ -152,29 +159,43 @@ PROTECTIONS: dict[str, Protection] = {
     "F021": Protection(21, False, "A", False, 45.0, 40.0, 500_000, 0.5, 650.0),
 }
 
-_RATED_CURRENT_A = 26.1
 _OVERCURRENT = 1.5  # F001 is 150 % of the rated current
 _LONGEST_DELAY_MS = 600_000
 
 
-def _complete(name: str, usual: Protection) -> Callable[[ConfigType], ConfigType]:
-    """The release follows the limit at the usual distance, and must lie on its safe side."""
+def _release(name: str, usual: Protection, config: ConfigType, limit: float) -> float:
+    """As given, or at the usual distance from the limit; on its safe side, and where a fault can end."""
+    if CONF_RELEASE not in config:
+        return limit * usual.release / usual.limit if usual.from_zero else limit + usual.release - usual.limit
+    release = float(config[CONF_RELEASE])
+    path = [CONF_PROTECTIONS, name, CONF_RELEASE]
+    if usual.from_zero and release <= 0:
+        raise cv.Invalid(
+            f"{name}: release {release:g} {usual.unit} is not above 0 {usual.unit}: the fault would not end",
+            path=path,
+        )
+    if release < limit if usual.lower else release > limit:
+        side, wanted = ("below", "above") if usual.lower else ("above", "below")
+        raise cv.Invalid(
+            f"{name}: release {release:g} {usual.unit} is {side} its limit of {limit:g} {usual.unit}; "
+            f"a fault ends {wanted} the limit",
+            path=path,
+        )
+    return release
 
-    def validate(config: ConfigType) -> ConfigType:
-        limit = config.get(CONF_LIMIT, usual.limit)
-        release = config.get(CONF_RELEASE, limit + usual.release - usual.limit)
-        wrong = release < limit if usual.lower else release > limit
-        if wrong:
-            side = "below" if usual.lower else "above"
-            wanted = "above" if usual.lower else "below"
-            raise cv.Invalid(
-                f"{name}: release {release:g} {usual.unit} is {side} its limit of {limit:g} {usual.unit}; "
-                f"a fault ends {wanted} the limit",
-                path=[CONF_RELEASE],
-            )
-        return {**config, CONF_LIMIT: limit, CONF_RELEASE: release}
 
-    return validate
+def _complete_protections(config: ConfigType) -> ConfigType:
+    """Limits and releases that are not given: F001 follows from the rated current."""
+    usual_limits = {name: usual.limit for name, usual in PROTECTIONS.items()}
+    chosen = dict(config[CONF_PROTECTIONS])
+    if CONF_RATED_CURRENT in config:
+        usual_limits["F001"] = config[CONF_RATED_CURRENT] * _OVERCURRENT
+        chosen.setdefault("F001", _protection("F001", PROTECTIONS["F001"])({}))
+    for name, settings in chosen.items():
+        limit = settings.get(CONF_LIMIT, usual_limits[name])
+        release = _release(name, PROTECTIONS[name], settings, limit)
+        chosen[name] = {**settings, CONF_LIMIT: limit, CONF_RELEASE: release}
+    return {**config, CONF_PROTECTIONS: chosen}
 
 
 def _protection(name: str, usual: Protection) -> cv.Schema:
@@ -182,17 +203,14 @@ def _protection(name: str, usual: Protection) -> cv.Schema:
         cv.positive_time_period_microseconds,
         cv.Range(max=cv.TimePeriod(milliseconds=_LONGEST_DELAY_MS)),
     )
-    return cv.All(
-        cv.Schema(
-            {
-                cv.Optional(CONF_ENABLED, default=True): cv.boolean,
-                cv.Optional(CONF_TRIP, default=usual.trips): cv.boolean,
-                cv.Optional(CONF_LIMIT): between(f"{name}: limit", usual.unit, usual.least, usual.most),
-                cv.Optional(CONF_RELEASE): with_unit(usual.unit),
-                cv.Optional(CONF_DELAY, default=f"{usual.delay_us}us"): delay,
-            }
-        ),
-        _complete(name, usual),
+    return cv.Schema(
+        {
+            cv.Optional(CONF_ENABLED, default=True): cv.boolean,
+            cv.Optional(CONF_TRIP, default=usual.trips): cv.boolean,
+            cv.Optional(CONF_LIMIT): between(f"{name}: limit", usual.unit, usual.least, usual.most),
+            cv.Optional(CONF_RELEASE): with_unit(usual.unit),
+            cv.Optional(CONF_DELAY, default=f"{usual.delay_us}us"): delay,
+        }
     )
 
 
@@ -378,6 +396,7 @@ CONFIG_SCHEMA = cv.All(
     )
     .extend(cv.COMPONENT_SCHEMA),
     _one_source_each,
+    _complete_protections,
 )
 
 
@@ -422,18 +441,7 @@ def _house_settings(config: ConfigType) -> cg.StructInitializer:
 
 
 def _add_protections(var: MockObj, config: ConfigType) -> None:
-    chosen = dict(config[CONF_PROTECTIONS])
-    if CONF_RATED_CURRENT in config and "F001" not in chosen:
-        scale = config[CONF_RATED_CURRENT] / _RATED_CURRENT_A
-        usual = PROTECTIONS["F001"]
-        chosen["F001"] = {
-            CONF_ENABLED: True,
-            CONF_TRIP: usual.trips,
-            CONF_LIMIT: config[CONF_RATED_CURRENT] * _OVERCURRENT,
-            CONF_RELEASE: usual.release * scale,
-            CONF_DELAY: cv.TimePeriod(microseconds=usual.delay_us),
-        }
-    for name, settings in chosen.items():
+    for name, settings in config[CONF_PROTECTIONS].items():
         usual = PROTECTIONS[name]
         initializer = cg.StructInitializer(
             ProtectionSettings,
