@@ -15,6 +15,7 @@ constexpr uint32_t LOOK_AFTER_US =
     10'000;  // also without an interrupt: for errors, and should an edge be lost
 constexpr size_t MAX_TRANSFER_BYTES = 16;
 constexpr size_t STACK_BYTES = 3072;
+constexpr int MOST_LOOKS = 8;  // in a row: whatever the chip says, the task goes on
 
 }  // namespace
 
@@ -49,11 +50,20 @@ bool Mcp2515Bus::connect() {
 }
 
 bool Mcp2515Bus::open(uint32_t bit_rate, Signal &wake) {
-  if (this->wake_ != nullptr) return true;
+  if (this->wake_ != nullptr) {
+    if (this->status_.load().state != ControllerState::STOPPED) return true;
+    // The controller was reset or is gone, and belongs to its task. The next call tells whether it is back.
+    this->start_again_.store(true, std::memory_order_relaxed);
+    this->work_.give();
+    return false;
+  }
   if (!this->connect() || !this->controller_.start(this->settings_.crystal_hz, bit_rate)) return false;
   this->status_.store(this->controller_.status());
+  this->bit_rate_ = bit_rate;
   this->wake_ = &wake;
-  return this->task_.start("can_mcp2515", Mcp2515Bus::serve, this, Priority::BUS, STACK_BYTES);
+  if (this->task_.start("can_mcp2515", Mcp2515Bus::serve, this, Priority::BUS, STACK_BYTES)) return true;
+  this->wake_ = nullptr;
+  return false;
 }
 
 bool Mcp2515Bus::transfer(std::span<uint8_t> bytes) {
@@ -81,6 +91,8 @@ void IRAM_ATTR Mcp2515Bus::interrupted(void *self) {
 void Mcp2515Bus::serve(void *self) {
   auto *bus = static_cast<Mcp2515Bus *>(self);
   bus->work_.wait(LOOK_AFTER_US);
+  if (bus->start_again_.exchange(false, std::memory_order_relaxed))
+    bus->controller_.start(bus->settings_.crystal_hz, bus->bit_rate_);
   bus->look();
   bus->transmit();
   const uint64_t now = mono_us();
@@ -95,7 +107,7 @@ void Mcp2515Bus::serve(void *self) {
 
 void Mcp2515Bus::look() {
   bool more = true;
-  while (more) {
+  for (int looks = 0; more && looks < MOST_LOOKS; looks++) {
     std::optional<uint64_t> edge_us;
     while (const auto later = this->edges_.pop()) edge_us = later;
     const Mcp2515Findings findings = this->controller_.look(edge_us);
@@ -105,6 +117,7 @@ void Mcp2515Bus::look() {
     if (findings.sent) this->transmit();
     more = findings.more;
   }
+  if (more) this->work_.give();  // the line is low still: there will be no edge
 }
 
 void Mcp2515Bus::transmit() {

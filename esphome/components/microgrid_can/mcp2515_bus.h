@@ -54,6 +54,8 @@ class Mcp2515Bus final : public CanBus, protected Mcp2515Port {
   Mcp2515 controller_;
   spi_device_handle_t spi_{nullptr};
   Signal *wake_{nullptr};
+  uint32_t bit_rate_{0};
+  std::atomic<bool> start_again_{false};  // asked for by the bus task
   Signal work_;
   SpscRing<uint64_t, 8> edges_;      // from the interrupt
   SpscRing<Outgoing, 32> outgoing_;  // from the bus task

@@ -19,8 +19,9 @@ constexpr uint8_t SEND_BUFFER_0 = 0x81;
 // Registers.
 constexpr uint8_t CANSTAT = 0x0E;
 constexpr uint8_t CANCTRL = 0x0F;
-constexpr uint8_t TEC = 0x1C;      // REC follows
-constexpr uint8_t CNF3 = 0x28;     // CNF2, CNF1, CANINTE follow
+constexpr uint8_t TEC = 0x1C;   // REC follows
+constexpr uint8_t CNF3 = 0x28;  // CNF2, CNF1, CANINTE follow
+constexpr uint8_t CANINTE = 0x2B;
 constexpr uint8_t CANINTF = 0x2C;  // EFLG follows
 constexpr uint8_t EFLG = 0x2D;
 constexpr uint8_t TXB0CTRL = 0x30;
@@ -40,6 +41,8 @@ constexpr uint8_t MESSAGE_ERROR = 0x80;
 // A transmission that nobody acknowledges fails thousands of times a second: such errors do not interrupt,
 // they are counted when the controller is looked at. The count is a lower bound.
 constexpr uint8_t INTERRUPTS = RX0 | RX1 | TX0 | ERROR;
+// CANINTF and EFLG of an SPI without a chip: flags of transmit buffers that are never used are among them.
+constexpr std::array<uint8_t, 2> NO_CHIP{0xFF, 0xFF};
 
 // Bits of EFLG.
 constexpr uint8_t PASSIVE = 0x18;
@@ -160,7 +163,8 @@ void Mcp2515::note_flags(uint8_t error_flags) {
 Mcp2515Findings Mcp2515::look(std::optional<uint64_t> edge_us) {
   Mcp2515Findings findings{};
   std::array<uint8_t, 2> flags{};
-  if (!this->read(CANINTF, flags)) return findings;
+  if (this->status_.state == ControllerState::STOPPED || !this->read(CANINTF, flags) || flags == NO_CHIP)
+    return findings;
   const uint64_t now_us = this->port_.now_us();  // after the flags: nothing in them happened later
   const uint8_t causes = flags[0] & INTERRUPTS;
   const uint8_t error_flags = flags[1];
@@ -209,11 +213,25 @@ bool Mcp2515::send(const CanFrame &frame) {
   return this->sending_;
 }
 
+/// Normal mode, and the interrupts that it was given: a reset leaves neither, and an SPI without a chip reads
+/// all zeroes or ones.
+bool Mcp2515::runs() {
+  uint8_t mode = 0xFF;
+  uint8_t interrupts = 0;
+  return this->read(CANSTAT, std::span{&mode, 1}) && (mode & MODE_MASK) == MODE_NORMAL &&
+         this->read(CANINTE, std::span{&interrupts, 1}) && interrupts == INTERRUPTS;
+}
+
 const ControllerStatus &Mcp2515::refresh_status() {
+  if (this->status_.state == ControllerState::STOPPED) return this->status_;
+  if (!this->runs() && !this->runs()) {  // twice: a single answer may be disturbed
+    this->status_.state = ControllerState::STOPPED;
+    this->sending_ = false;
+    return this->status_;
+  }
   std::array<uint8_t, 2> counters{};
   uint8_t error_flags = 0;
-  if (this->status_.state != ControllerState::STOPPED && this->read(TEC, counters) &&
-      this->read(EFLG, std::span{&error_flags, 1})) {
+  if (this->read(TEC, counters) && this->read(EFLG, std::span{&error_flags, 1})) {
     this->status_.transmit_errors = counters[0];
     this->status_.receive_errors = counters[1];
     this->note_flags(error_flags);

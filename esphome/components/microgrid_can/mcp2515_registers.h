@@ -58,7 +58,7 @@ class Mcp2515 final {
   bool sending() const { return this->sending_; }
 
   /// Reads the error counters and flags. The controller recovers from bus-off by itself, after 128 × 11
-  /// recessive bits.
+  /// recessive bits. One that was reset, or is not there any more, is STOPPED until start().
   const ControllerStatus &refresh_status();
   const ControllerStatus &status() const { return this->status_; }
 
@@ -68,6 +68,7 @@ class Mcp2515 final {
   bool write(uint8_t address, uint8_t value) { return this->write(address, std::span{&value, 1}); }
   bool modify(uint8_t address, uint8_t mask, uint8_t value);
   bool enter(uint8_t mode);
+  bool runs();
   std::optional<CanFrame> read_buffer(uint8_t index, uint64_t mono_us);
   void note_flags(uint8_t error_flags);
 

@@ -37,8 +37,9 @@ class Mcp2515Model final : public Mcp2515Port {
 
   bool transfer(std::span<uint8_t> bytes) override {
     this->time_us += 2 + bytes.size();  // at 8 Mbit/s
-    if (!this->connected) {
-      for (uint8_t &byte : bytes) byte = 0xFF;
+    if (!this->connected || this->wrong_answers > 0) {
+      if (this->wrong_answers > 0) this->wrong_answers--;
+      for (uint8_t &byte : bytes) byte = this->idle_level;
       return true;
     }
     this->run(bytes);
@@ -116,7 +117,16 @@ class Mcp2515Model final : public Mcp2515Port {
 
   std::optional<uint64_t> take_edge() { return std::exchange(this->edge_us, std::nullopt); }
 
+  /// Its supply was gone for a moment.
+  void reset() {
+    this->registers_.fill(0);
+    this->at(CANSTAT) = 0x80;
+    this->at(CANCTRL) = 0x87;
+  }
+
   bool connected{true};
+  uint8_t idle_level{0xFF};   // what is read when it is not
+  uint32_t wrong_answers{0};  // so many transfers do not reach it
   bool normal_mode_works{true};
   uint64_t time_us{1000};
   std::optional<uint64_t> edge_us;
@@ -125,11 +135,6 @@ class Mcp2515Model final : public Mcp2515Port {
   std::deque<std::function<void()>> after_transfers;  // what the bus does meanwhile
 
  protected:
-  void reset() {
-    this->registers_.fill(0);
-    this->at(CANSTAT) = 0x80;
-    this->at(CANCTRL) = 0x87;
-  }
   uint8_t mode() { return this->at(CANSTAT) & 0xE0; }
 
   void raise(uint8_t flag) {

@@ -245,5 +245,44 @@ TEST_F(Mcp2515Test, comes_back_from_bus_off_without_old_news) {
   EXPECT_TRUE(this->look().sent);
 }
 
+TEST_F(Mcp2515Test, knows_when_the_chip_alone_was_reset) {
+  ASSERT_TRUE(controller.send(frame(0x000, {1})));
+  model.reset();
+  EXPECT_EQ(controller.refresh_status().state, ControllerState::STOPPED);
+  EXPECT_FALSE(controller.sending());
+  EXPECT_FALSE(controller.send(frame(0x000, {2})));
+  EXPECT_EQ(controller.refresh_status().state, ControllerState::STOPPED) << "until it is started";
+  ASSERT_TRUE(controller.start(16'000'000, 500'000));
+  EXPECT_EQ(controller.refresh_status().state, ControllerState::ACTIVE);
+  model.arrive(frame(0x701, {3}));
+  EXPECT_EQ(this->drain().size(), 1U);
+  ASSERT_TRUE(controller.send(frame(0x000, {4})));
+  model.complete();
+  EXPECT_TRUE(this->look().sent);
+}
+
+TEST_F(Mcp2515Test, finds_nothing_on_a_line_without_a_chip) {
+  for (const uint8_t level : {uint8_t{0xFF}, uint8_t{0x00}}) {
+    model.idle_level = level;
+    model.connected = false;
+    Mcp2515Findings findings = this->look();
+    EXPECT_EQ(findings.frame_count, 0);
+    EXPECT_FALSE(findings.more) << "it would be looked at for ever";
+    EXPECT_EQ(controller.refresh_status().state, ControllerState::STOPPED);
+    EXPECT_EQ(controller.status().bus_offs, 0U);
+    findings = this->look();
+    EXPECT_EQ(findings.frame_count, 0);
+    EXPECT_FALSE(findings.more);
+    EXPECT_FALSE(controller.start(16'000'000, 500'000));
+    model.connected = true;
+    ASSERT_TRUE(controller.start(16'000'000, 500'000));
+  }
+}
+
+TEST_F(Mcp2515Test, a_single_wrong_answer_does_not_stop_it) {
+  model.wrong_answers = 1;
+  EXPECT_EQ(controller.refresh_status().state, ControllerState::ACTIVE);
+}
+
 }  // namespace
 }  // namespace esphome::microgrid
