@@ -251,11 +251,12 @@ void HouseLogs::loop(uint64_t now_us, ForwarderCounters &counters) {
       return this->release(this->pending_.part);
     case Pending::Verdict::REPEAT:
       counters.repeated++;
-      if (this->pending_.repeats <= MAX_REPEATS || this->batch_.first.seq == 0) return;
-      // Home Assistant does not want this house: what lies before the batch is nothing new, so nothing is
-      // lost.
+      if (this->pending_.repeats <= MAX_REPEATS) return;
+      // Home Assistant does not want this house now.
       counters.given_up++;
-      return this->release({.boot_id = this->batch_.first.boot_id, .seq = this->batch_.first.seq - 1});
+      this->relay_->put_back();
+      this->current_ = false;
+      return;
   }
 }
 

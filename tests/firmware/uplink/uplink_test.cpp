@@ -533,13 +533,21 @@ TEST_F(UplinkTest, passes_on_the_logs_of_houses_and_their_events) {
 
 TEST_F(UplinkTest, lets_a_log_that_nobody_wants_not_hold_up_the_others) {
   this->connect();
-  offer(this->relay_, 1, {71, 20}, 5);
-  this->run(300 * SECOND_US);
-  EXPECT_EQ(this->broker_.on("house-1/log").size(), 4U);
-  const auto done = this->relay_.take_acknowledged();
-  ASSERT_TRUE(done);
-  EXPECT_EQ(done->position, (Position{71, 19}));  // nothing new is acknowledged
-  EXPECT_EQ(this->uplink_.counters().log.given_up, 1U);
+  uint32_t given_up = 0;
+  for (const uint32_t first : {20U, 0U}) {  // also the very first frame of a house
+    this->broker_.messages.clear();
+    offer(this->relay_, 1, {71, first}, 5);
+    this->run(300 * SECOND_US);
+    EXPECT_EQ(this->broker_.on("house-1/log").size(), 4U) << first;
+    const auto done = this->relay_.take_acknowledged();
+    ASSERT_TRUE(done) << first;
+    EXPECT_EQ(done->house, 1);
+    EXPECT_FALSE(done->position);  // nothing is acknowledged
+    EXPECT_EQ(this->uplink_.counters().log.given_up, ++given_up);
+  }
+  offer(this->relay_, 2, {72, 0}, 3);
+  this->run(SECOND_US);
+  EXPECT_EQ(this->broker_.on("house-2/log").size(), 1U);
 }
 
 TEST_F(UplinkTest, lists_and_sends_snapshots) {
