@@ -6,6 +6,7 @@ but the one it is given, and is used from one thread.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,12 +21,15 @@ from .kinds import KINDS
 from .metric import DeviceKind, Metric, Value
 from .site import SITE
 
+_LOGGER = logging.getLogger(__name__)
+
 SITE_ID = "site"
 MISSED_INTERVALS = 3
 MAX_NODES = 1024
 _REMEMBERED_EVENTS = 4096
 _SAVED_EVENTS = 512
 _REMEMBERED_BOOTS = 4
+_CONFIRMATIONS = 3  # messages in a row that rise among themselves before a count that fell is believed
 _LASTING = frozenset({EventType.FAULT, EventType.ALARM})
 """Types of events whose codes are active from raised to cleared."""
 
@@ -61,6 +65,10 @@ class Node:
     _boot_id: int | None = None
     _seq: int = -1
     _old_boots: list[int] = field(default_factory=list)
+    _doubted: tuple[int, int, int] | None = None
+    """Boot and `seq` of the newest message refused as late, and how many came so in a row, rising."""
+    _fell: bool = False
+    """Whether it was logged that its messages count from anew."""
 
     offers: ScheduleCapability | None = None
     """Of a node without birth: what Home Assistant itself carries out for it."""
@@ -239,6 +247,8 @@ class Swarm:
             return node
         else:
             added = False
+        if birth.boot_id in node._old_boots:  # it is the running one after all
+            node._old_boots = [boot_id for boot_id in node._old_boots if boot_id != birth.boot_id]
         node.birth, node.name, node.parent_id = birth, birth.name, parent
         node.interval_s = birth.interval_s or node.kind.interval_s
         self._tell(NodeChanged(node, added))
@@ -443,18 +453,50 @@ class Swarm:
         return accepted
 
     def _order(self, node: Node, boot_id: int, seq: int) -> RejectReason | None:
-        """Put a message in order; a new boot starts over, an earlier boot is late."""
+        """Put a message in order; a new boot starts over, an earlier boot is late.
+
+        A sender that keeps to a lower count is believed in the end: a gateway that restarted without a clock
+        counts from 1 for houses that run on, and a stray message must not end the boot that the birth names.
+        """
         if boot_id == node._boot_id:
-            if seq <= node._seq:
-                return RejectReason.DUPLICATE if seq == node._seq else RejectReason.OUTDATED
+            if seq == node._seq:
+                return RejectReason.DUPLICATE
+            if seq < node._seq and not self._insists(node, boot_id, seq):
+                return RejectReason.OUTDATED
         elif boot_id in node._old_boots:
-            return RejectReason.OUTDATED
-        else:
-            if node._boot_id is not None:
-                node._old_boots = [*node._old_boots, node._boot_id][-_REMEMBERED_BOOTS:]
+            running = node.birth.boot_id if node.birth else None
+            if boot_id != running or not self._insists(node, boot_id, seq):
+                return RejectReason.OUTDATED
+        if boot_id != node._boot_id:
+            old = [*node._old_boots, *(() if node._boot_id is None else (node._boot_id,))]
+            node._old_boots = [old_id for old_id in old if old_id != boot_id][-_REMEMBERED_BOOTS:]
             node._boot_id = boot_id
         node._seq = seq
+        node._doubted = None
         return None
+
+    @staticmethod
+    def _insists(node: Node, boot_id: int, seq: int) -> bool:
+        """Whether enough late messages came in a row, rising among themselves; repetitions do not count."""
+        doubted_boot, doubted_seq, count = node._doubted or (None, 0, 0)
+        if (boot_id, seq) == (doubted_boot, doubted_seq):
+            return False
+        count = count + 1 if boot_id == doubted_boot and seq > doubted_seq else 1
+        node._doubted = boot_id, seq, count
+        if count < _CONFIRMATIONS:
+            return False
+        if not node._fell:
+            node._fell = True
+            _LOGGER.warning(
+                "%s went back from boot %s, message %d, to boot %d, message %d, and keeps to it: its gateway "
+                "restarted without a clock, or two senders share its name",
+                node.node_id,
+                node._boot_id,
+                node._seq,
+                boot_id,
+                seq,
+            )
+        return True
 
     def _touch(self, node: Node) -> None:
         before = node.available

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -122,21 +123,77 @@ def test_a_new_boot_starts_over_and_the_old_one_is_late(world: World) -> None:
     assert swarm.nodes["house-1"].values["load_power"] == 4
 
 
+def restarted_gateway(world: World, seqs: Iterable[int], boot_id: int = 1) -> list[RejectReason | None]:
+    """What becomes of messages about a house, counted from anew."""
+    return [reason(world.swarm.live("house-1", live(seq, boot_id, load_power=seq))) for seq in seqs]
+
+
+def test_a_count_that_starts_again_is_believed_once_three_messages_agree(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = RejectReason.OUTDATED
+    world.swarm.live("house-1", live(1_780_000_000, load_power=500))
+    assert restarted_gateway(world, [1, 2, 3, 4]) == [late, late, None, None]
+    assert world.swarm.nodes["house-1"].values["load_power"] == 4
+    world.swarm.live("house-1", live(1_780_000_000))
+    assert restarted_gateway(world, [1, 2, 3]) == [late, late, None]
+    assert [record.levelname for record in caplog.records] == ["WARNING"], "it is told once"
+    assert "house-1 went back from boot 1, message 1780000000, to boot 1, message 3" in caplog.text
+
+
+@pytest.mark.parametrize("seqs", [[3, 2, 1, 2], [1, 1, 1, 1], [1, 1, 2, 2]])
+def test_late_messages_that_do_not_rise_stay_late(world: World, seqs: list[int]) -> None:
+    world.swarm.live("house-1", live(900))
+    assert set(restarted_gateway(world, seqs)) == {RejectReason.OUTDATED}
+
+
+def test_late_messages_between_good_ones_stay_late(world: World) -> None:
+    for seq in range(1, 20):
+        assert world.swarm.live("house-1", live(900 + seq)) is None
+        assert restarted_gateway(world, [seq]) == [RejectReason.OUTDATED]
+
+
+def test_a_stray_message_does_not_end_the_boot_that_the_birth_names(world: World) -> None:
+    late = RejectReason.OUTDATED
+    world.swarm.live("house-1", live(5, boot_id=1))
+    world.swarm.live("house-1", live(1, boot_id=999))
+    assert restarted_gateway(world, [6, 7, 8, 9], boot_id=1) == [late, late, None, None]
+    assert set(restarted_gateway(world, range(10), boot_id=999)) == {late}
+
+
+def test_a_new_birth_brings_its_boot_back(world: World) -> None:
+    world.swarm.live("house-1", live(5, boot_id=1))
+    world.swarm.live("house-1", live(1, boot_id=999))
+    world.swarm.announce("house-1", replace(HOUSE, time=world.utc_now()))
+    assert world.swarm.live("house-1", live(6, boot_id=1)) is None
+    assert reason(world.swarm.live("house-1", live(2, boot_id=999))) is RejectReason.OUTDATED
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=30))
 def test_in_whatever_order_messages_come_time_never_runs_backwards(order: list[tuple[int, int]]) -> None:
+    """But for a sender that keeps to a lower count, of the running boot or of that which the birth names."""
     world = World()
     world.swarm.announce("house-1", HOUSE)
-    shown: list[tuple[int, int]] = []
+    running, newest, ended = None, -1, set[int]()
+    row: list[tuple[int, int]] = []  # late messages since the last one shown, as long as they rise
     for boot_id, seq in order:
-        if world.swarm.live("house-1", live(seq, boot_id)) is None:
-            shown.append((boot_id, seq))
-    boots = [boot_id for boot_id, _ in shown]
-    assert [boot for index, boot in enumerate(boots) if index == 0 or boots[index - 1] != boot] == list(
-        dict.fromkeys(boots)
-    ), "a boot that had ended spoke again"
-    for boot in set(boots):
-        seqs = [seq for boot_id, seq in shown if boot_id == boot]
-        assert seqs == sorted(set(seqs))
+        shown = world.swarm.live("house-1", live(seq, boot_id)) is None
+        if boot_id == running and seq == newest:
+            assert not shown, "a repetition"
+            continue
+        if boot_id in ended if boot_id != running else seq < newest:
+            may_insist = boot_id in (running, HOUSE.boot_id)
+            if may_insist and row[-1:] != [(boot_id, seq)]:
+                rises = bool(row) and row[-1][0] == boot_id and row[-1][1] < seq
+                row = [*(row if rises else ()), (boot_id, seq)]
+            assert shown == (may_insist and len(row) >= 3), "time ran backwards"
+        else:
+            assert shown
+        if shown:
+            if running is not None and boot_id != running:
+                ended.add(running)
+            ended.discard(boot_id)
+            running, newest, row = boot_id, seq, []
 
 
 def test_unknown_nodes_and_the_site_are_refused(world: World) -> None:
