@@ -9,7 +9,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from .reading import Fields, Refused, RejectReason, clean_text, decode_object, decode_text, parser
+from .reading import (
+    MAX_FUTURE,
+    Fields,
+    Refused,
+    RejectReason,
+    clean_text,
+    decode_object,
+    decode_text,
+    parser,
+)
 from .topics import IDENTIFIER, PROTOCOL
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
@@ -270,6 +279,11 @@ def _optional_time(fields: Fields, now: datetime) -> datetime | None:
     return fields.time("time", now) if fields.has("time") else None
 
 
+def _credible_time(fields: Fields, now: datetime) -> datetime | None:
+    time = fields.time("time") if fields.has("time") else None
+    return time if time is not None and time <= now + MAX_FUTURE else None
+
+
 def _parameter(fields: Fields) -> Parameter:
     kind = fields.choice("type", ParameterType)
     number = kind is ParameterType.NUMBER
@@ -314,7 +328,10 @@ def _schedule_capability(fields: Fields) -> ScheduleCapability:
 
 @parser
 def parse_birth(payload: bytes, now: datetime) -> Birth:
-    """Read a birth message; `now` bounds its time."""
+    """Read a birth message; a time more than a day after `now` counts as absent.
+
+    A birth comes once: refused by a receiver whose clock is not set yet, its node would never be heard.
+    """
     fields = decode_object(payload)
     protocol = fields.integer("protocol", 1, 2**16)
     if protocol > PROTOCOL:
@@ -342,7 +359,7 @@ def parse_birth(payload: bytes, now: datetime) -> Birth:
         hardware=fields.text("hardware") if fields.has("hardware") else None,
         firmware=fields.text("firmware") if fields.has("firmware") else None,
         interval_s=fields.number("interval_s", 0.1, 86400.0) if fields.has("interval_s") else None,
-        time=_optional_time(fields, now),
+        time=_credible_time(fields, now),
         metrics=metrics,
         log_channels=log_channels,
         commands=commands,
