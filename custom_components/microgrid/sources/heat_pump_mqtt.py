@@ -25,7 +25,7 @@ from ..core.contract.heat_pump import (
     parse_heat_pump_data,
     parse_heat_pump_online,
 )
-from ..core.contract.messages import EventState, EventType, NodeEvent, NodeKind, Severity
+from ..core.contract.messages import NO_BOOT, EventState, EventType, NodeEvent, NodeKind, Severity
 from ..core.contract.reading import Rejection, RejectReason, clean_text
 from ..core.health.heat_pump import HeatPumpWatch, Judgement
 from ..core.health.limits import Alarm
@@ -330,7 +330,7 @@ class HeatPumpMqtt:
                 state=state,
                 code=code,
                 severity=severity,
-                boot_id=0,
+                boot_id=NO_BOOT,
                 seq=self._events,
                 time=now,
                 values=values,

@@ -337,6 +337,26 @@ async def test_heat_pumps_of_the_contract_are_judged_too(world: World) -> None:
     assert world.swarm.nodes["pump"].values["condensing_temperature"] == pytest.approx(52.5, abs=0.5)
 
 
+async def test_an_alarm_judged_here_outlasts_live_messages_and_boots_of_its_node(world: World) -> None:
+    birth = {"protocol": 1, "kind": "heat_pump", "name": "Pump", "boot_id": 1, "interval_s": 10}
+    world.node("pump", "birth", birth)
+    world.node("pump", "state", "online")
+
+    def say(boot_id: int, seq: int, voltage: float) -> set[str]:
+        live = {"boot_id": boot_id, "seq": seq, "values": {"voltage": voltage}, "faults": []}
+        world.node("pump", "live", live)
+        return set(world.swarm.nodes["pump"].faults)
+
+    say(1, 1, 252.0)
+    await world.pass_time(6)
+    assert say(1, 2, 252.0) == {"HP_VOLTAGE_HIGH"}
+    assert say(2, 1, 252.0) == {"HP_VOLTAGE_HIGH"}
+    say(2, 2, 230.0)
+    await world.pass_time(6)
+    assert say(2, 3, 230.0) == set()
+    assert [state for _, state, _ in world.events()] == ["raised", "cleared"]
+
+
 async def test_after_the_stop_nothing_comes_in(world: World) -> None:
     world.receive(DATA, sample(electrical={"voltage": 260.0}))
     await world.heat_pumps.async_stop()

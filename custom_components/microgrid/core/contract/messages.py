@@ -25,6 +25,8 @@ KEY = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
 EVENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 CODE = re.compile(r"[A-Z][A-Z0-9_]{1,15}", re.ASCII)
 MAX_BOOT_ID = 2**32 - 1
+NO_BOOT: Final = 0
+"""Boot of what Home Assistant itself concludes about a node."""
 MAX_SEQ = 2**32 - 1
 _MAX_VALUES = 256
 _MAX_NODES = 64

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..contract.messages import Birth, EventState, EventType, Live, NodeEvent, ScheduleCapability
+from ..contract.messages import NO_BOOT, Birth, EventState, EventType, Live, NodeEvent, ScheduleCapability
 from ..contract.reading import Rejection, RejectReason
 from .aggregate import cluster_values, site_values
 from .counter import CounterGuard, CounterState
@@ -569,11 +569,14 @@ class Swarm:
         return True
 
     def _set_faults(self, node: Node, codes: tuple[str, ...], boot_id: int) -> None:
-        """Take the codes of a live message, which names no alarms: cleared or a new boot ends those."""
+        """Take the codes of a live message, which names no alarms: cleared or a new boot ends those.
+
+        An alarm that was judged here lasts until it is cleared here: the node knows nothing of it.
+        """
         alarms = [
             code
             for code, event in node.faults.items()
-            if event is not None and event.type is EventType.ALARM and event.boot_id == boot_id
+            if event is not None and event.type is EventType.ALARM and event.boot_id in (boot_id, NO_BOOT)
         ]
         active = {code: node.faults.get(code) for code in (*codes, *alarms)}
         if active.keys() != node.faults.keys():
