@@ -46,7 +46,7 @@ FOREIGN: Final = "SETTING_CHANGED"
 _SETTINGS_EVERY_S = 600.0
 _GONE = (Reason.DISCONNECTED, Reason.NOT_FOUND, Reason.FOREIGN_PROTOCOL)
 _STALE_AFTER = 3.0
-"""Periods after which an answer says nothing any more."""
+"""Periods after which an answer says nothing any more, and what is measured no more is said to be unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ class Collector:
         self._asked: dict[str, float] = {}
         self._answered: dict[str, float] = {}
         self._refused: set[str] = set()
+        self._measured: dict[str, float] = {}
+        """When each metric was measured last."""
         self._failures = 0
         self._trouble = ""
         self._there = asyncio.Event()
@@ -318,7 +320,11 @@ class Collector:
         measured = measure(replies, profile)
         if measured.implausible:
             _LOGGER.debug("left out: %s", ", ".join(measured.implausible), extra=self._extra)
+        now_s = self._now_s()
+        self._measured.update(dict.fromkeys(measured.values, now_s))
+        oldest_s = now_s - _STALE_AFTER * self.config.interval_s
         values: dict[str, Scalar | None] = {
+            **{key: None for key, at_s in self._measured.items() if at_s < oldest_s},
             **measured.values,
             "poll_errors": self.poll_errors,
             "outbox_depth": self._store.depth(),

@@ -219,6 +219,28 @@ async def test_a_frame_that_cannot_be_true_is_dropped(
     assert collector.status is None
 
 
+async def test_what_is_measured_no_more_is_said_to_be_unknown(
+    connection: Connection, store: Store, home: Home, time: Time
+) -> None:
+    readings = dict(NOON)
+    device = Device(Unit(readings_now=lambda: readings))
+    with wired(device, "serial") as places:
+        link = link_to(places)
+        collector = Collector(
+            InverterConfig(NODE, "Inverter"), link, _node(connection, store), store, now_s=time
+        )
+        assert await collector.round()
+        readings["inverter_heat_sink_temperature"] = 999
+        for _ in range(4):
+            time.now_s += 10
+            assert await collector.round()
+        await link.close()
+    lives = [live.own.values for live in await _lives(home, 5) if live.own is not None]
+    told = [values.get("inverter_heat_sink_temperature", "nothing") for values in lives]
+    assert told == [NOON["inverter_heat_sink_temperature"], "nothing", "nothing", "nothing", None]
+    assert [key for key, value in lives[-1].items() if value is None] == ["inverter_heat_sink_temperature"]
+
+
 async def test_what_a_schedule_left_behind_is_restored_where_no_battery_does(
     collector: Collector, device: Device, store: Store
 ) -> None:

@@ -87,6 +87,11 @@ class Metric:
         """Whether the value only grows, except when the device restarts it."""
         return self.max_rate is not None
 
+    @property
+    def total(self) -> bool:
+        """Whether the value is a count that stands until it is counted on."""
+        return self.state_class == "total_increasing"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceKind:

@@ -16,6 +16,7 @@ from ..contract.messages import NO_BOOT, Birth, EventState, EventType, Live, Nod
 from ..contract.reading import Rejection, RejectReason
 from .aggregate import cluster_values, site_values
 from .counter import CounterGuard, CounterState
+from .freshness import Pulse
 from .guard import plausible
 from .kinds import KINDS
 from .metric import DeviceKind, Metric, Value
@@ -26,6 +27,9 @@ _LOGGER = logging.getLogger(__name__)
 SITE_ID = "site"
 MISSED_INTERVALS = 3
 MAX_NODES = 1024
+_LOST_INTERVALS = 10.0  # of its node, and a minute at least, until a value that is told no more is unknown
+_LOST_S = 60.0
+_LOOK_S = 10.0
 _REMEMBERED_EVENTS = 4096
 _SAVED_EVENTS = 512
 _REMEMBERED_BOOTS = 4
@@ -61,6 +65,10 @@ class Node:
     """Implausible or unknown values by metric key."""
     _late: dict[str, NodeEvent] = field(default_factory=dict)
     """Codes that the log has raised and not cleared yet, as far as it was read."""
+    _pulses: dict[str, Pulse] = field(default_factory=dict)
+    """Of the values that it told itself, by metric key."""
+    _look_at: float = 0.0
+    """When to look next for values that it tells no more."""
     _last_contact: float | None = None
     _boot_id: int | None = None
     _seq: int = -1
@@ -319,7 +327,11 @@ class Swarm:
 
     def take(self, node: Node, values: Mapping[str, object], time: datetime) -> None:
         """Take values that a node measured at `time`; None withdraws one. Also for sources without births."""
-        self._store(node, self._accept(node, values, time))
+        accepted = self._accept(node, values, time)
+        self._feel(node, values, accepted)
+        self._store(node, accepted)
+        if node.stale:
+            self._withdraw_lost(node)
         self._touch(node)  # last: a node that comes back must not be shown with the values of before
 
     def conclude(self, node: Node, values: Mapping[str, object]) -> None:
@@ -394,11 +406,13 @@ class Swarm:
             self._tell(FaultsChanged(node))
 
     def tick(self) -> None:
-        """Once a second: find silent nodes, add up clusters and the site."""
+        """Once a second: find silent nodes and values that are told no more, add up clusters and the site."""
         now = self.monotonic()
         for node in self._nodes.values():
             if node is self.site or node.stale or node._last_contact is None:
                 continue
+            if now >= node._look_at:
+                self._withdraw_lost(node)
             if now - node._last_contact > node.interval_s * node.missed_intervals + 0.5:
                 before = node.available
                 node.stale = True
@@ -451,6 +465,31 @@ class Swarm:
             else:
                 accepted[key] = self._count(node, metric, float(value), time_s) if metric.counter else value
         return accepted
+
+    def _feel(self, node: Node, told: Mapping[str, object], accepted: Mapping[str, Value | None]) -> None:
+        """Note which values are still told; what is not plausible is no news of them."""
+        now = self.monotonic()
+        for key in told:
+            pulse = node._pulses.get(key)
+            if key not in accepted:
+                if pulse is not None:
+                    pulse.refused()
+            elif pulse is not None:
+                pulse.told(now)
+            else:
+                node._pulses[key] = Pulse(now)
+
+    def _withdraw_lost(self, node: Node) -> None:
+        """Withdraw what a node tells no more; a count stays what it was."""
+        now = self.monotonic()
+        node._look_at = now + _LOOK_S
+        at_least_s = max(_LOST_S, _LOST_INTERVALS * node.interval_s)
+        lost = [key for key, pulse in node._pulses.items() if pulse.lost(now, at_least_s)]
+        for key in lost:
+            del node._pulses[key]
+        lost = [key for key in lost if key in node.values and not node.metrics[key].total]
+        if lost:
+            self._store(node, dict.fromkeys(lost))
 
     def _order(self, node: Node, boot_id: int, seq: int) -> RejectReason | None:
         """Put a message in order; a new boot starts over, an earlier boot is late.

@@ -350,6 +350,80 @@ def test_the_site_can_be_given_metrics(world: World) -> None:
     assert world.swarm.site.available
 
 
+# ---- values that are told no more --------------------------------------------------------------------------
+
+
+def told_each_second(world: World, seconds: int, first_seq: int, **more: Any) -> None:
+    """A house that always tells its load, and perhaps more."""
+    for seq in range(first_seq, first_seq + seconds):
+        world.swarm.live("house-1", live(seq, load_power=500, **more))
+        world.pass_time(1)
+
+
+def test_a_value_that_is_told_no_more_is_withdrawn_with_what_follows_from_it(world: World) -> None:
+    node = world.swarm.nodes["house-1"]
+    told_each_second(world, 20, 1, battery_voltage=52.0, battery_current=10.0, load_energy=9000.0)
+    world.swarm.announce("house-1", replace(HOUSE, boot_id=2))
+    for seq in range(100):
+        world.swarm.live("house-1", live(seq, boot_id=2, load_power=500, battery_voltage=52.0))
+        world.pass_time(1)
+        if seq == 50:
+            assert node.values["battery_power"] == 520.0, "a minute is too soon"
+    assert node.values == {"load_power": 500, "battery_voltage": 52.0, "load_energy": 9000.0}
+    assert world.swarm.counter_states().keys() == {"house-1/load_energy"}
+    world.swarm.live("house-1", live(100, boot_id=2, battery_current=2.0))
+    assert node.values["battery_power"] == 104.0
+
+
+def test_a_value_that_is_implausible_for_long_is_withdrawn(world: World) -> None:
+    told_each_second(world, 1, 1, state_of_charge=99.8)
+    told_each_second(world, 50, 2, state_of_charge=100.4)
+    assert world.swarm.nodes["house-1"].values["state_of_charge"] == 99.8
+    told_each_second(world, 20, 52, state_of_charge=100.4)
+    assert "state_of_charge" not in world.swarm.nodes["house-1"].values
+
+
+def test_a_value_that_is_told_seldom_stays(world: World) -> None:
+    """A quarter of an hour apart, from the first time on, and also after it came twice in a row once."""
+    for quarter in range(4):
+        more: dict[str, Any] = {"mosfet_temperature_1": 40.0 + quarter}
+        world.swarm.live("house-1", live(10_000 * quarter + 1, **more))
+        world.swarm.live("house-1", live(10_000 * quarter + 2, **(more if quarter == 2 else {})))
+        for second in range(900):
+            world.swarm.live("house-1", live(10_000 * quarter + 3 + second, load_power=500))
+            world.pass_time(1)
+            assert world.swarm.nodes["house-1"].values["mosfet_temperature_1"] == 40.0 + quarter
+
+
+def test_an_outage_does_not_make_a_value_a_slow_one(world: World) -> None:
+    told_each_second(world, 20, 1, state_of_charge=50)
+    world.pass_time(7200)
+    told_each_second(world, 20, 100, state_of_charge=50)
+    told_each_second(world, 75, 200)
+    assert "state_of_charge" not in world.swarm.nodes["house-1"].values
+
+
+def test_ten_intervals_of_a_slow_node_may_pass(world: World) -> None:
+    world.swarm.announce("house-1", replace(HOUSE, interval_s=60.0))
+    seq = 0
+    for seq in range(1, 20):
+        world.swarm.live("house-1", live(seq, load_power=500, state_of_charge=50))
+        world.pass_time(60)
+    for more in range(1, 10):
+        world.swarm.live("house-1", live(seq + more, load_power=500))
+        world.pass_time(60)
+        assert "state_of_charge" in world.swarm.nodes["house-1"].values
+    world.pass_time(70)
+    assert "state_of_charge" not in world.swarm.nodes["house-1"].values
+
+
+def test_what_was_worked_out_is_withdrawn_by_who_did(world: World) -> None:
+    node = world.swarm.nodes["house-1"]
+    world.swarm.conclude(node, {"health": 90.0})
+    told_each_second(world, 100, 1)
+    assert node.values["health"] == 90.0
+
+
 # ---- availability ------------------------------------------------------------------------------------------
 
 
