@@ -30,7 +30,7 @@ NO_BOOT: Final = 0
 MAX_SEQ = 2**32 - 1
 _MAX_VALUES = 256
 _MAX_NODES = 64
-_MAX_FAULTS = 32
+MAX_FAULTS = 32
 _MAX_TEXT = 255
 _MAX_MAGNITUDE = 2**63
 _LEAST_STEP = 1e-6
@@ -384,7 +384,7 @@ def _live(fields: Fields, now: datetime) -> Live:
         seq=fields.integer("seq", 0, MAX_SEQ),
         time=_optional_time(fields, now),
         values=_scalars(fields, "values"),
-        faults=fields.texts("faults", _MAX_FAULTS, CODE) if fields.has("faults") else None,
+        faults=fields.texts("faults", MAX_FAULTS, CODE) if fields.has("faults") else None,
     )
 
 

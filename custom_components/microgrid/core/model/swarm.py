@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..contract.messages import NO_BOOT, Birth, EventState, EventType, Live, NodeEvent, ScheduleCapability
+from ..contract.messages import (
+    MAX_FAULTS,
+    NO_BOOT,
+    Birth,
+    EventState,
+    EventType,
+    Live,
+    NodeEvent,
+    ScheduleCapability,
+)
 from ..contract.reading import Rejection, RejectReason
 from .aggregate import cluster_values, site_values
 from .counter import CounterGuard, CounterState
@@ -25,11 +34,14 @@ from .site import SITE
 _LOGGER = logging.getLogger(__name__)
 
 SITE_ID = "site"
+OTHER_KEYS = "(other)"
+"""Stands for unknown keys when a node has named too many."""
 MISSED_INTERVALS = 3
 MAX_NODES = 1024
 _LOST_INTERVALS = 10.0  # of its node, and a minute at least, until a value that is told no more is unknown
 _LOST_S = 60.0
 _LOOK_S = 10.0
+_MAX_UNKNOWN_KEYS = 64
 _REMEMBERED_EVENTS = 4096
 _SAVED_EVENTS = 512
 _REMEMBERED_BOOTS = 4
@@ -157,6 +169,10 @@ Change = (
     | EventReceived
 )
 Listener = Callable[[Change], None]
+
+
+def _has_room(active: Mapping[str, NodeEvent | None], code: str) -> bool:
+    return code in active or len(active) < MAX_FAULTS
 
 
 class Swarm:
@@ -361,14 +377,17 @@ class Swarm:
         self.received["event"] += 1
         if event.type in _LASTING and late:
             if event.state is EventState.RAISED:
+                node._late.pop(event.code, None)
                 node._late[event.code] = event
+                if len(node._late) > MAX_FAULTS:
+                    del node._late[next(iter(node._late))]
             elif event.state is EventState.CLEARED:
                 node._late.pop(event.code, None)
                 self._end(node, event)
         elif event.type in _LASTING:
             node._late.pop(event.code, None)
             active = dict(node.faults)
-            if event.state is EventState.RAISED:
+            if event.state is EventState.RAISED and _has_room(active, event.code):
                 active[event.code] = event
             elif event.state is EventState.CLEARED:
                 active.pop(event.code, None)
@@ -398,7 +417,7 @@ class Swarm:
         for code, event in node._late.items():
             if code in active:
                 active[code] = active[code] or event
-            elif event.type is EventType.ALARM and event.boot_id in boots:
+            elif event.type is EventType.ALARM and event.boot_id in boots and _has_room(active, code):
                 active[code] = event
         node._late.clear()
         if active != node.faults:
@@ -456,7 +475,9 @@ class Swarm:
         for key, raw in values.items():
             metric = node.metrics.get(key) or node.kind.by_key.get(key)
             if metric is None or metric.derive is not None:
-                node.values_rejected[key] += 1
+                known = metric is not None or key in node.values_rejected
+                named = known or len(node.values_rejected) < _MAX_UNKNOWN_KEYS
+                node.values_rejected[key if named else OTHER_KEYS] += 1
                 continue
             if raw is None:
                 accepted[key] = None

@@ -23,6 +23,7 @@ from microgrid_core.contract.reading import Rejection, RejectReason
 from microgrid_core.model.metric import Metric
 from microgrid_core.model.swarm import (
     MAX_NODES,
+    OTHER_KEYS,
     AvailabilityChanged,
     Change,
     EventReceived,
@@ -531,6 +532,31 @@ def test_live_tells_which_faults_are_active_but_not_which_alarms(world: World) -
     assert world.of(FaultsChanged) == []
     world.swarm.live("house-1", live(0, boot_id=2, faults=()))  # a new boot knows nothing of old alarms
     assert node.faults == {}
+
+
+def test_invented_names_and_codes_come_to_an_end(world: World) -> None:
+    node = world.swarm.nodes["house-1"]
+    for seq in range(1, 9):
+        values = {f"invented_{seq}_{number}": 1 for number in range(256)}
+        world.swarm.live("house-1", Live(1, seq, None, {**values, "state_of_charge": 101}))
+    assert len(node.values_rejected) <= 64 + 2
+    assert node.values_rejected["invented_1_0"] == 1
+    assert node.values_rejected[OTHER_KEYS] == 8 * 256 - 64
+    assert node.values_rejected["state_of_charge"] == 8
+    for number in range(100):
+        world.swarm.event("house-1", event(f"e{number}", f"F{number:03d}"))
+        world.swarm.event("house-1", event(f"a{number}", f"A{number:03d}", kind=EventType.ALARM), late=True)
+    assert list(node.faults) == [f"F{number:03d}" for number in range(32)]
+    world.swarm.event("house-1", event("worse", "F000", severity=Severity.CRITICAL))
+    assert node.faults["F000"] is not None
+    assert node.faults["F000"].severity is Severity.CRITICAL
+    world.swarm.event("house-1", event("end", "F000", EventState.CLEARED))
+    world.swarm.event("house-1", event("one more", "F099"))
+    assert list(node.faults)[-1] == "F099"
+    world.swarm.live("house-1", live(100, faults=()))
+    world.swarm.settle("house-1")
+    assert list(node.faults) == [f"A{number:03d}" for number in range(68, 100)]
+    assert world.swarm.rejected == {}
 
 
 # ---- sums --------------------------------------------------------------------------------------------------
