@@ -85,7 +85,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: MicrogridConfigEntry) -
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: MicrogridConfigEntry, device: dr.AnyDeviceEntry
 ) -> bool:
-    """Let the user delete a device whose node is gone or silent."""
+    """Let the user delete a device whose node is gone or silent, or a part that its node does not show."""
     node_id = node_of_device(entry, device)
     node = entry.runtime_data.swarm.nodes.get(node_id) if node_id else None
     if node is None:
@@ -94,6 +94,8 @@ async def async_remove_config_entry_device(
         part := part_of_device(entry, device)
     ) is not None:
         return not station.has(part)
+    if (component := part_of_device(entry, device)) is not None:
+        return all(metric.component != component for metric in node.metrics.values())
     if node is entry.runtime_data.swarm.site or node.available:
         return False
     entry.runtime_data.swarm.retire(node.node_id)

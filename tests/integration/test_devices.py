@@ -248,3 +248,19 @@ async def test_deleting_a_device(hass: HomeAssistant, entry: MockConfigEntry) ->
         config_entry_id=entry.entry_id, identifiers={(DOMAIN, f"{entry.entry_id}/gone")}
     )
     assert await async_remove_config_entry_device(hass, entry, gone)
+
+
+async def test_deleting_a_part_keeps_its_node(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """A part may go when its node shows nothing of it; the node stays either way."""
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet(HOUSE_METRICS)
+    await house.live(load_power=1)
+    await house.state("offline")
+    devices = devices_by_name(hass, entry)
+    for part in ("MPPT", "Battery"):
+        assert not await async_remove_config_entry_device(hass, entry, devices[part])
+    of_an_earlier_run = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, f"{entry.entry_id}/house-1/heat_pump")}
+    )
+    assert await async_remove_config_entry_device(hass, entry, of_an_earlier_run)
+    assert "house-1" in entry.runtime_data.swarm.nodes
