@@ -25,6 +25,8 @@ class CounterState:
     """Added to raw so that the published count goes on."""
     spare: float = 0.0
     """Growth that was possible so far and did not happen, up to the slack."""
+    grown_s: float | None = None
+    """When it grew last; None in states of before this was saved."""
 
     @property
     def published(self) -> float:
@@ -51,7 +53,7 @@ class CounterGuard:
         """Take a raw count read at `time_s` and return the count to publish."""
         state = self.state
         if state is None:
-            self.state = CounterState(raw, time_s, spare=self._slack)
+            self.state = CounterState(raw, time_s, spare=self._slack, grown_s=time_s)
             self._highest = raw
         elif self._grows(state, raw, time_s):
             self._candidate = None
@@ -76,7 +78,12 @@ class CounterGuard:
         if not before.raw <= raw <= before.raw + possible:
             return False
         before.spare = min(self._slack, possible - (raw - before.raw))
-        before.raw, before.time_s = raw, max(before.time_s, time_s)
+        newest_s = max(before.time_s, time_s)
+        if raw > before.raw:
+            before.grown_s = newest_s
+        elif before.grown_s is None:
+            before.grown_s = before.time_s
+        before.raw, before.time_s = raw, newest_s
         return True
 
     def _consider(self, state: CounterState, raw: float, time_s: float) -> None:
@@ -84,15 +91,24 @@ class CounterGuard:
         if self._candidate is not None and self._grows(self._candidate, raw, time_s):
             self._confirmed += 1
         else:
-            # A device that restarted counts from zero: what it counted since then is real energy. Any other
-            # base (an exchanged meter, a checkpoint that is a little older) starts at no gain.
+            # A device that restarted counts from zero: what it counted since then is real energy. So is what
+            # was counted while its replies did not come, as far as the time since its last growth allows.
+            # Any other base (an exchanged meter, a checkpoint that is a little older) starts at no gain.
             possible = self._possible(state, time_s)
-            gained = raw if raw <= min(possible, 0.5 * state.raw) else 0.0
+            grown_s = state.time_s if state.grown_s is None else state.grown_s
+            missed = self._max_rate * max(0.0, time_s - grown_s) / 3600.0
+            gained = 0.0
+            if raw <= min(possible, 0.5 * state.raw):
+                gained = raw
+            elif 0.0 < raw - state.raw <= missed:
+                gained, possible = raw - state.raw, missed
+            newest_s = max(state.time_s, time_s)
             self._candidate = CounterState(
                 raw,
-                max(state.time_s, time_s),
+                newest_s,
                 offset=state.published + gained - raw,
                 spare=min(self._slack, possible - gained),
+                grown_s=newest_s,
             )
             self._confirmed = 1
         if self._confirmed >= _CONFIRMATIONS:

@@ -141,3 +141,51 @@ def test_an_idle_night_is_no_licence_for_a_glitch_at_dawn() -> None:
     guard = CounterGuard(RATE_W)
     feed(guard, *((5000.0, 60.0 * minute) for minute in range(600)))
     assert feed(guard, (5000.0 + 2 * SLACK_WH, 36_000.0)) == [5000.0]
+
+
+def polled(power_w: float, lost: int) -> tuple[float, CounterGuard]:
+    """A counter that is polled each 300 s, told each 10 s, and answered `lost` polls of an hour not."""
+    guard, published = CounterGuard(15_000.0), 0.0
+    for time_s in range(0, 7200, 10):
+        polled_s = time_s // 300 * 300
+        if 3600 <= time_s < 3600 + 300 * lost:
+            polled_s = 3300
+        published = guard.accept(round(1e6 + power_w * polled_s / 3600.0), float(time_s))
+    return published - 1e6, guard
+
+
+@given(st.floats(0.0, 15_000.0), st.integers(0, 5))
+def test_lost_polls_of_a_slow_counter_lose_no_energy(power_w: float, lost: int) -> None:
+    counted, _ = polled(power_w, lost)
+    assert abs(counted - power_w * 6900.0 / 3600.0) <= 1.0
+
+
+def test_a_jump_after_lost_polls_is_believed_when_it_stays() -> None:
+    counted, guard = polled(11_000.0, 1)
+    assert (round(counted), guard.held) == (21_083, 3)
+
+
+def test_a_glitch_while_a_slow_counter_stands_is_held_back() -> None:
+    guard = CounterGuard(RATE_W)
+    feed(guard, *((5000.0, 10.0 * step) for step in range(60)))
+    assert feed(guard, (5000.0 + 1.5 * SLACK_WH, 600.0), (5000.0, 610.0), (5001.0, 620.0)) == [
+        5000.0,
+        5000.0,
+        5001.0,
+    ]
+    assert guard.held == 1
+
+
+def test_a_base_beyond_what_the_time_allows_is_no_gain() -> None:
+    guard = CounterGuard(RATE_W)
+    feed(guard, *((5000.0, 10.0 * step) for step in range(60)))
+    raw = 5000.0 + RATE_W * 600.0 / 3600.0 + 1.0
+    assert set(feed(guard, *((raw, 600.0 + step) for step in range(5)))) == {5000.0}
+
+
+def test_states_saved_before_growth_had_a_time_go_on() -> None:
+    saved = {"raw": 5000.0, "time_s": 0.0, "offset": 100.0, "spare": 0.0}
+    guard = CounterGuard(RATE_W, CounterState(**saved))
+    assert feed(guard, (5000.0, 300.0), (5010.0, 301.0)) == [5100.0, 5110.0]
+    assert guard.state is not None
+    assert guard.state.grown_s == 301.0
