@@ -205,7 +205,9 @@ class MicrogridRuntime:
                 hass,
                 self.swarm,
                 self.setting,
-                lambda node, readings: self.scribe.take(node.node_id, node.kind, readings),
+                lambda node, readings, on_arrival: self.scribe.take(
+                    node.node_id, node.kind, readings, on_arrival=on_arrival
+                ),
             )
             self.sources.append(self.heat_pumps)
         self.house_sensors: HouseSensors | None = None

@@ -17,10 +17,14 @@ from homeassistant.core import HomeAssistant, callback
 
 from .core.archive.archive import Archive
 from .core.archive.errors import ArchiveUnavailable
+from .core.model.log_channels import ARRIVAL, CLOCK
 from .core.model.metric import DeviceKind
 from .core.model.reading_log import Reading, ReadingLog, time_us
 
 _LOGGER = logging.getLogger(__name__)
+
+type _Log = tuple[str, bool]
+"""A node, and whether the times of its readings are only those of their arrival."""
 
 MAX_WAITING: Final = 20_000
 """Readings in memory while the disk refuses: those of twenty nodes in some hours."""
@@ -38,21 +42,28 @@ class Scribe:
         self._hass = hass
         self._archive = archive
         self._write = write
-        self._logs: dict[str, ReadingLog] = {}
-        self._waiting: dict[str, list[Reading]] = {}
+        self._logs: dict[_Log, ReadingLog] = {}
+        self._waiting: dict[_Log, list[Reading]] = {}
         self._task: asyncio.Task[None] | None = None
         self.dropped = 0
         """Readings that found no room while the disk refused."""
 
     @callback
     def take(
-        self, node_id: str, kind: DeviceKind, readings: Sequence[tuple[datetime, Mapping[str, object]]]
+        self,
+        node_id: str,
+        kind: DeviceKind,
+        readings: Sequence[tuple[datetime, Mapping[str, object]]],
+        *,
+        on_arrival: bool = False,
     ) -> None:
-        """Take dated readings of a node."""
-        if node_id not in self._logs:
-            self._logs[node_id] = ReadingLog(node_id, kind, lambda: random.getrandbits(32))
+        """Take readings of a node, dated by its own clock or `on_arrival`, which the log tells."""
+        log = (node_id, on_arrival)
+        if log not in self._logs:
+            clock = ARRIVAL if on_arrival else CLOCK
+            self._logs[log] = ReadingLog(node_id, kind, lambda: random.getrandbits(32), clock)
         room = MAX_WAITING - sum(map(len, self._waiting.values()))
-        self._waiting.setdefault(node_id, []).extend(readings[:room])
+        self._waiting.setdefault(log, []).extend(readings[:room])
         if room < len(readings):
             self.dropped += len(readings) - room
             _LOGGER.warning("%d readings of %s are lost: the archive refuses", len(readings) - room, node_id)
@@ -72,16 +83,17 @@ class Scribe:
 
     async def _store(self) -> None:
         while self._waiting and (archive := self._archive()) is not None:
-            node_id, waiting = next(iter(self._waiting.items()))
+            log, waiting = next(iter(self._waiting.items()))
+            node_id, _ = log
             readings = waiting.copy()
             try:
-                await self._write(_append, archive, node_id, self._logs[node_id], readings)
+                await self._write(_append, archive, node_id, self._logs[log], readings)
             except ArchiveUnavailable as error:
                 _LOGGER.debug("readings of %s wait: %s", node_id, error)
                 return
             del waiting[: len(readings)]
             if not waiting:
-                del self._waiting[node_id]
+                del self._waiting[log]
 
 
 def _append(archive: Archive, node_id: str, log: ReadingLog, readings: list[Reading]) -> None:

@@ -21,6 +21,8 @@ from custom_components.microgrid.core.archive.query import Series
 from custom_components.microgrid.core.archive.rollup import HOUR
 from custom_components.microgrid.core.model.kinds import KINDS
 from microgrid_core.codec.umg1.frame import Frame
+from microgrid_core.codec.umg1.records import UNKNOWN_ERROR, Clock, ClockSource
+from microgrid_core.codec.umg1.wire import Cursor
 from microgrid_core.model.kinds import KINDS as CORE_KINDS
 from microgrid_core.model.reading_log import ReadingLog
 
@@ -138,12 +140,20 @@ async def test_readings_wait_for_the_disk(
     await stored(hass, entry, 2)
 
 
-async def test_a_clock_that_is_not_set_tells_no_time(
+async def test_a_reading_without_a_time_is_kept_with_that_of_its_arrival_and_marked(
     hass: HomeAssistant, entry: MockConfigEntry, mqtt_mock: MqttMockHAClient
 ) -> None:
-    async_fire_mqtt_message(hass, DATA, json.dumps(sample(None)), qos=1)
-    await hass.async_block_till_done()
-    assert await kept(hass, entry) == {}
+    say(hass, dated := now_ms() - 1000)
+    await stored(hass, entry, 1)
+    with patch.object(Archive, "append", autospec=True, side_effect=Archive.append) as append:
+        say(hass, 5000)
+        found = await stored(hass, entry, 2)
+    first_us, second_us = found["voltage"].times_us.tolist()
+    assert first_us == dated * 1000
+    assert abs(second_us - now_ms() * 1000) < 60e6
+    (_, reading) = append.call_args.args[2]
+    clock = Clock.read(Cursor(reading.payload))
+    assert (clock.source, clock.error_us) == (ClockSource.NONE, UNKNOWN_ERROR)
 
 
 def test_a_log_goes_forward() -> None:

@@ -43,8 +43,11 @@ _SHORTEST_INTERVAL_S = 10.0  # the node reads every 10 s
 _LONGEST_INTERVAL_S = 3600.0
 
 type _Handler = Callable[[str, ReceiveMessage, bytes], None]
-type Record = Callable[[Node, list[tuple[datetime, Mapping[str, object]]]], None]
-"""Gets a node and all that it measured, of now and of before, with the times of its own clock."""
+type Record = Callable[[Node, list[tuple[datetime, Mapping[str, object]]], bool], None]
+"""Gets a node and all that it measured, of now and of before, and whether it came without a time.
+
+Its time is that of its arrival then, else that of the node's own clock.
+"""
 
 
 @dataclass(slots=True)
@@ -184,9 +187,10 @@ class HeatPumpMqtt:
     ) -> None:
         """Show the newest of the readings, unless it is a repetition or from the past."""
         arrival = self._swarm.monotonic()
-        dated = []
+        dated, undated = [], 0
         for reading in readings:
             if reading.time is None:
+                undated += 1
                 continue
             if reading.time in speaker.seen:
                 detail = f"{node.node_id} at {reading.time.isoformat()}"
@@ -197,12 +201,20 @@ class HeatPumpMqtt:
                 speaker.seen.popitem(last=False)
             dated.append((reading.time, reading))
         if dated:
-            self._record(node, [(time, reading.values) for time, reading in dated])
+            self._record(node, [(time, reading.values) for time, reading in dated], False)
             time, reading = max(dated, key=lambda item: item[0])
             current = self._is_current(node.node_id, speaker, time, arrival, now)
-        elif readings[-1].time is None:  # its clock is not set: what arrives now is read now
+        elif readings[-1].time is None and not message.retain:
+            # Its clock is not set: what arrives now is read now.
+            undated -= 1
             time, reading, current = now, readings[-1], True
+            self._record(node, [(now, reading.values)], True)
         else:
+            time, reading, current = now, readings[-1], None
+        for _ in range(undated):  # nobody knows when they were made
+            detail = f"an undated reading of {node.node_id} among others"
+            self._refusals.refuse(message.topic, node.node_id, RejectReason.OUTDATED, detail)
+        if current is None:
             return
         if not current:
             self._touch(node, now)

@@ -36,13 +36,15 @@ class World:
         )
         self.swarm.subscribe(self.told.append)
         self.swarm_mqtt = SwarmMqtt(hass, self.swarm, self._result)
-        self.recorded: list[tuple[str, datetime]] = []
-        """Nodes and times of all readings that were given to be kept."""
+        self.recorded: list[tuple[str, datetime, bool]] = []
+        """Nodes and times of all readings that were given to be kept, and whether they came undated."""
         self.heat_pumps = HeatPumpMqtt(
             hass,
             self.swarm,
             lambda node, name: self.settings.get((node, name)),
-            lambda node, readings: self.recorded.extend((node.node_id, time) for time, _ in readings),
+            lambda node, readings, on_arrival: self.recorded.extend(
+                (node.node_id, time, on_arrival) for time, _ in readings
+            ),
         )
         self.house_sensors = HouseSensors(hass, self.swarm)
         self.sources = (self.swarm_mqtt, self.heat_pumps, self.house_sensors)

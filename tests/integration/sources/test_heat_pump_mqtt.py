@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -193,6 +194,28 @@ async def test_without_a_clock_what_arrives_is_the_present(world: World) -> None
     world.receive(DATA, sample(age_s=None, temperature={"outlet": 51.0}))
     assert heat_pump(world).values["temp_outlet"] == 51.0
     assert heat_pump(world).clock_offset_s is None
+    now = dt_util.utcnow()
+    assert world.recorded == [(NODE, now - timedelta(seconds=5), True), (NODE, now, True)]
+
+
+async def test_of_a_batch_only_what_has_a_time_or_arrives_now_is_kept(world: World) -> None:
+    now = dt_util.utcnow()
+    world.receive(DATA, [sample(age_s=None), sample(age_s=20), sample(age_s=None)])
+    assert world.recorded == [(NODE, now - timedelta(seconds=20), False)]
+    assert world.swarm.rejected == {RejectReason.OUTDATED: 2}
+    world.receive(DATA, [sample(age_s=None), sample(age_s=None, temperature={"outlet": 51.0})])
+    assert world.recorded[1:] == [(NODE, now, True)]
+    assert world.swarm.rejected == {RejectReason.OUTDATED: 3}
+    assert heat_pump(world).values["temp_outlet"] == 51.0
+
+
+async def test_an_undated_reading_that_the_broker_kept_is_not_of_now(world: World) -> None:
+    known = sample(age_s=20)
+    world.receive(DATA, known)
+    world.receive(DATA, [known, sample(age_s=None, temperature={"outlet": 51.0})], retain=True)
+    assert heat_pump(world).values["temp_outlet"] == 50.1
+    assert len(world.recorded) == 1
+    assert world.swarm.rejected == {RejectReason.DUPLICATE: 1, RejectReason.OUTDATED: 1}
 
 
 @pytest.mark.parametrize("age_s", [None, 3600.0])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..codec.umg1.records import Clock, ClockSource, ClockState
+from ..codec.umg1.records import UNKNOWN_ERROR, Clock, ClockSource, ClockState
 from ..codec.umg1.schema import Channel
 from .guard import plausible
 from .metric import Metric, ValueType
 
 CLOCK = Clock(0, 1_000_000, ClockSource.NETWORK, ClockState.SYNCHRONISED)
 """Of who asks a device now and then: right to a second."""
+ARRIVAL = Clock(0, UNKNOWN_ERROR, ClockSource.NONE, ClockState.HOLDOVER)
+"""Of readings that came without a time: it is that of their arrival."""
 _BOUND = 1 << 31
 
 

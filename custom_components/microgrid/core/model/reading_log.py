@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from ..codec.umg1.frame import Frame, Kind
+from ..codec.umg1.records import Clock
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.single import encode_single
 from .log_channels import CLOCK, LogChannels, can_be_logged
@@ -27,7 +28,9 @@ def time_us(time: datetime) -> int:
 class ReadingLog:
     """Writes the log of one node."""
 
-    def __init__(self, node_id: str, kind: DeviceKind, new_boot: Callable[[], int]) -> None:
+    def __init__(
+        self, node_id: str, kind: DeviceKind, new_boot: Callable[[], int], clock: Clock = CLOCK
+    ) -> None:
         """Log the numbers and flags that the node measures; `new_boot` returns ids that were never used."""
         period_us = round(kind.interval_s * 1e6)
         self._span_ms = period_us // 1000
@@ -35,6 +38,7 @@ class ReadingLog:
         self._channels = LogChannels(logged, period_us)
         self._schema = Schema(node_id, "", self._channels.channels)
         self._new_boot = new_boot
+        self._clock = clock
         self._boot_id = 0
         self._seq = 0
         self._newest_us: int | None = None
@@ -50,7 +54,7 @@ class ReadingLog:
             if first:
                 self._boot_id, self._seq = self._new_boot(), 0
                 frames.append(self._frame(Kind.SCHEMA, at_us, self._schema.payload))
-            payload, flags, blocks = encode_single(self._span_ms, integers, CLOCK if first else None)
+            payload, flags, blocks = encode_single(self._span_ms, integers, self._clock if first else None)
             frames.append(self._frame(Kind.SLOW, at_us, payload, flags, blocks))
             self._newest_us = at_us
         return frames
