@@ -101,7 +101,7 @@ class Held:
     value: Scalar
     low: float | None
     high: float | None
-    """What we wrote since this was last saved lies between these."""
+    """What we wrote since this was last saved, and what may still arrive, lies between these."""
     since: str
     until: str | None = None
     """When it is given back at the latest."""
@@ -157,6 +157,8 @@ class GxControl:
         """What an earlier run, or an interrupted release, did not give back."""
         self._lost: set[str] = set()
         """What the station may have forgotten: the connection broke while we held it."""
+        self._unanswered: set[str] = set()
+        """What was sent and may still arrive: giving it back must be said, whatever the station has now."""
         self._audit: deque[Written] = deque(maxlen=_MAX_AUDIT)
         self._lock = asyncio.Lock()
         self._writing: set[str] = set()
@@ -300,24 +302,23 @@ class GxControl:
                 raise self._explained(error, key, value) from error
             previous = self._held.get(key)
             neutral = control.override and guarded.same(wanted, control.release)
+            held: Held | None = None
             if (control.override or hold or previous is not None) and not neutral:
-                self._hold(key, leaf.address, before, wanted, until, band)
-                if self._held[key] != previous:
-                    await self._save()  # before it is written: who is killed now, gives it back later
+                held = self._to_hold(key, leaf.address, before, wanted, until, band)
             try:
+                if held is not None:
+                    # Before it is written: who is killed now, gives back later what of both the device has.
+                    await self._keep(key, held if previous is None else _either(previous, held))
                 told = await self._write(key, leaf.address, wanted)
             except GxError as error:
-                self._not_written(key, previous)
+                if held is not None:
+                    self._not_written(key, previous, held, answered=_answered(error))
                 self._note(key, by, context, before, wanted, Outcome.FAILED, str(error))
                 await self._save()
                 raise self._explained(error, key, wanted) from error
-            if neutral:
-                self._held.pop(key, None)
-            self._left.discard(key)
-            self._lost.discard(key)
+            self._settled(key)
             self._note(key, by, context, before, told, Outcome.CONFIRMED)
-            if neutral and previous is not None:
-                await self._save()
+            await self._keep(key, held)
         self._tell()
         return told
 
@@ -365,10 +366,11 @@ class GxControl:
         now = None if leaf is None else leaf.value
         # What is gone, by a restart of the station, needs no release; nor does a device that left.
         back = control.release if control.override else held.original
-        if leaf is None or not leaf.device.present or guarded.same(now, back):
+        at_rest = guarded.same(now, back)
+        if leaf is None or not leaf.device.present or (at_rest and key not in self._unanswered):
             self._drop(key)
             return
-        if not held.ours(now):
+        if not at_rest and not held.ours(now):
             self._drop(key)
             self._note(key, by, context, held.value, now, Outcome.TAKEN_OVER)
             return
@@ -387,10 +389,10 @@ class GxControl:
         finally:
             self._writing.discard(key)
 
-    def _hold(
+    def _to_hold(
         self, key: str, address: Address, before: Value, value: Scalar, until: datetime | None, band: float
-    ) -> None:
-        """Remember what must be given back, with the original value of before the first write."""
+    ) -> Held:
+        """Return what must be given back once the value is there: the original of before the first write."""
         previous = self._held.get(key)
         number = float(value) if isinstance(value, int | float) else None
         low, high = (None, None) if number is None else (number, number)
@@ -413,20 +415,41 @@ class GxControl:
             if band and (low, high) == (previous.low, previous.high) and held.until == previous.until:
                 # The band covers it: the record on the disk stays true.
                 held = replace(held, value=previous.value)
-        self._held[key] = held
+        return held
 
-    def _not_written(self, key: str, previous: Held | None) -> None:
-        """A write was not confirmed: it is held as long as it may still come true."""
-        held, leaf = self._held.get(key), self.leaf(key)
-        if held is None or previous is not None:
+    async def _keep(self, key: str, held: Held | None) -> None:
+        """Hold this from now on, on the disk as well; None holds nothing."""
+        if self._held.get(key) == held:
             return
-        if leaf is not None and leaf.valid and not held.ours(leaf.value):
+        if held is None:
             self._drop(key)
+        else:
+            self._held[key] = held
+        await self._save()
+
+    def _not_written(self, key: str, previous: Held | None, held: Held, *, answered: bool) -> None:
+        """A write was not confirmed: what the device has, or may still come to have, stays held."""
+        leaf = self.leaf(key)
+        if not answered:
+            self._unanswered.add(key)
+        if previous is not None:
+            kept = answered and leaf is not None and previous.ours(leaf.value)
+            both = _either(previous, held)
+            self._held[key] = previous if kept else replace(previous, low=both.low, high=both.high)
+        elif answered and leaf is not None and leaf.valid and not held.ours(leaf.value):
+            self._drop(key)
+        else:
+            self._held[key] = held
 
     def _drop(self, key: str) -> None:
         self._held.pop(key, None)
+        self._settled(key)
+
+    def _settled(self, key: str) -> None:
+        """It is known what the station has."""
         self._left.discard(key)
         self._lost.discard(key)
+        self._unanswered.discard(key)
 
     # ---- what happens at the station -----------------------------------------------------------------------
 
@@ -583,6 +606,19 @@ ERRORS: Final[dict[type[GxError], str]] = {
     NotConfirmed: "gx_not_confirmed",
     Unreachable: "gx_unreachable",
 }
+
+
+def _either(previous: Held, held: Held) -> Held:
+    """Return a record that is true whichever of two the device has."""
+    if None in (previous.low, previous.high, held.low, held.high):
+        return held
+    ends = [end for end in (previous.low, previous.high, held.low, held.high) if end is not None]
+    return replace(held, low=min(ends), high=max(ends))
+
+
+def _answered(error: GxError) -> bool:
+    """Whether the device told after a write what it has, so that no late arrival is to be feared."""
+    return not isinstance(error, Unreachable) and not isinstance(error.__cause__, Unreachable)
 
 
 def _scalar(value: Value) -> Scalar:

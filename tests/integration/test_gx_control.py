@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -35,6 +36,7 @@ broker, site, gx, link = fixtures.broker, fixtures.site, fixtures.gx, fixtures.l
 MODE = Address("vebus", 276, "/Mode")
 SETPOINT = Address("hub4", 0, "/Overrides/Setpoint")
 FORCE = Address("hub4", 0, "/Overrides/ForceCharge")
+MOST_DISCHARGE = Address("hub4", 0, "/Overrides/MaxDischargePower")
 MINIMUM = Address("settings", 0, "/Settings/CGwacs/BatteryLife/MinimumSocLimit")
 RELAY = Address("system", 0, "/Relay/0/State")
 
@@ -111,6 +113,84 @@ async def test_a_gx_that_takes_nothing(control: GxControl, gx: BrokerSide, site:
     assert failed.value.translation_placeholders["told"] == "0"
     assert not control.overrides, "what the GX did not take need not be given back"
     assert [line.outcome for line in control.audit] == [Outcome.FAILED]
+
+
+async def test_a_second_value_that_a_gx_does_not_take(
+    control: GxControl, gx: BrokerSide, site: SimulatedSite
+) -> None:
+    await control.set("setpoint_override", 1000)
+    before = control.overrides["setpoint_override"]
+    site.station.ignored.add(SETPOINT)
+    with pytest.raises(HomeAssistantError) as failed:
+        await control.set("setpoint_override", 3000)
+    assert failed.value.translation_key == "gx_not_confirmed"
+    assert control.overrides["setpoint_override"] == before, "the device said that it still has the first"
+    site.station.ignored.clear()
+    await control.release()
+    assert at_gx(gx, SETPOINT) is None
+    assert control.audit[-1].outcome is Outcome.RELEASED
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+async def test_a_second_value_of_which_the_gx_says_nothing(
+    control: GxControl, gx: BrokerSide, link: MqttStation, hass_storage: dict[str, Any], arrives: bool
+) -> None:
+    """The first or the second stands at the device: both are ours to give back."""
+    await control.set("setpoint_override", 1000)
+    with stalled(link) as line:
+        with pytest.raises(HomeAssistantError):
+            await control.set("setpoint_override", 3000)
+        if not arrives:
+            line.clear()
+    if arrives:
+        await until(lambda: (leaf := control.leaf("setpoint_override")) and leaf.value == 3000, "arrived")
+    held = kept(hass_storage)["held"]["setpoint_override"]
+    assert (held["low"], held["high"]) == (1000, 3000)
+    await control.release()
+    assert at_gx(gx, SETPOINT) is None
+    assert not control.overrides
+    assert control.audit[-1].outcome is Outcome.RELEASED
+
+
+@pytest.mark.parametrize("arrives_before", [False, True])
+async def test_a_first_value_of_which_the_gx_says_nothing(
+    control: GxControl, gx: BrokerSide, link: MqttStation, arrives_before: bool
+) -> None:
+    """It may arrive late, before the release or with it: it must not stay."""
+    with stalled(link):
+        with pytest.raises(HomeAssistantError) as failed:
+            await control.set("maximum_discharge_power", 0)
+        assert failed.value.translation_key == "gx_not_confirmed"
+        assert "maximum_discharge_power" in control.overrides
+        if not arrives_before:
+            releasing = asyncio.create_task(control.release())
+            await asyncio.sleep(0.1)
+    if arrives_before:
+        await until(lambda: at_gx(gx, MOST_DISCHARGE) == 0, "arrived")
+        releasing = asyncio.create_task(control.release())
+    await releasing
+    assert gx.writes[-1] == (MOST_DISCHARGE, -1)
+    assert at_gx(gx, MOST_DISCHARGE) == -1
+    assert not control.overrides
+
+
+async def test_a_kill_between_two_values_leaves_both_on_the_disk(
+    control: GxControl, link: MqttStation, hass_storage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await control.set("setpoint_override", 1000)
+    on_disk: list[Mapping[str, Any]] = []
+
+    async def write(address: Address, value: Value) -> None:
+        on_disk.append(dict(kept(hass_storage)["held"]["setpoint_override"]))
+        await send(address, value)
+
+    send = link.write
+    monkeypatch.setattr(link, "write", write)
+    await control.set("setpoint_override", -500)
+    (during,) = on_disk
+    assert (during["low"], during["high"]) == (-500, 1000)
+    after = kept(hass_storage)["held"]["setpoint_override"]
+    assert (after["low"], after["high"]) == (-500, -500)
 
 
 async def test_who_wrote_what(
@@ -297,6 +377,18 @@ async def until_set(control: GxControl, key: str, value: float) -> Value:
         except HomeAssistantError:
             await asyncio.sleep(0.05)
     raise AssertionError(f"{key} was never taken")
+
+
+@contextlib.contextmanager
+def stalled(link: MqttStation) -> Iterator[list[tuple[str, bytes]]]:
+    """A line on which nothing of ours gets through until the end; what is taken off the list never does."""
+    waiting: list[tuple[str, bytes]] = []
+    send = link._publish
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(link, "_publish", lambda topic, payload: waiting.append((topic, payload)))
+        yield waiting
+    for topic, payload in waiting:
+        send(topic, payload)
 
 
 async def silence(control: GxControl) -> None:
