@@ -108,6 +108,7 @@ class Guardian:
         self._counters: dict[str, CapacityCounter] = {}
         self._saved_counters: dict[str, Any] = {}
         self._heard: set[str] = set()
+        self._loaded = False
         self._started_s = 0.0
         self._grace_over = False
         self._strangers_gone = False
@@ -129,6 +130,7 @@ class Guardian:
     async def async_start(self) -> None:
         """Go on from where an earlier run stopped, and begin to judge."""
         self._load(await self._stored_state())
+        self._loaded = True
         self._started_s = self._swarm.monotonic()
         self._cancel.append(
             async_track_time_interval(
@@ -146,7 +148,8 @@ class Guardian:
         if self._working:  # a thread that writes goes on anyway
             await asyncio.gather(*self._working, return_exceptions=True)
         await self._days.flush()
-        await self._store.async_save(self._state())
+        if self._loaded:  # or the state of an earlier run would be lost to an empty one
+            await self._store.async_save(self._state())
 
     @staticmethod
     async def async_forget(hass: HomeAssistant, entry_id: str) -> None:

@@ -166,6 +166,8 @@ class GxControl:
         self._cancel: list[CALLBACK_TYPE] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._loaded = False
+        """Whether what an earlier run holds is known here: until then the file is not ours to write."""
 
     # ---- what is there -------------------------------------------------------------------------------------
 
@@ -217,6 +219,7 @@ class GxControl:
     async def async_start(self) -> None:
         """Read what is held since an earlier run; it is given back as soon as the station is there."""
         stored = await self._store.async_load() or {}
+        self._loaded = True
         self._held = {key: Held(**held) for key, held in stored.get("held", {}).items()}
         self._left = set(self._held)
         self._audit.extend(
@@ -246,6 +249,8 @@ class GxControl:
         self._stopped = True  # nobody writes any more
         for task in tuple(self._tasks):
             task.cancel()
+        if not self._loaded:
+            return
         try:
             async with asyncio.timeout(_RELEASE_S):
                 await self.release(by=_STOP)

@@ -17,6 +17,7 @@ from custom_components.microgrid import guardian
 from custom_components.microgrid.const import DOMAIN
 from custom_components.microgrid.core.gx.tree import Tree
 from custom_components.microgrid.core.gx.value import Address, Told
+from custom_components.microgrid.fault_desk import FaultDesk
 from custom_components.microgrid.guardian import GRACE_S, MAX_WATCHES
 from simulator.physics.neighbourhood import BATTERY, HEAT_PUMP, MPP, Neighbourhood
 
@@ -142,6 +143,26 @@ async def test_a_node_that_leaves_is_forgotten(world: World) -> None:
     await world.voices["mpp-1"].leave()
     assert issues(world.hass) == {}
     assert world.guardian.active("mpp-1") == []
+
+
+async def test_a_start_that_fails_before_it_was_read_forgets_nothing(
+    world: World, hass_storage: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = world.entry
+    await world.add("mpp-1", "mpp_inverter")
+    world.values["mpp-1"]["fault_active"] = True
+    await world.run(60)
+    assert await world.hass.config_entries.async_unload(entry.entry_id)
+    stored = hass_storage[f"{DOMAIN}.{entry.entry_id}.guardian"]["data"]
+    assert "M1" in {row[0] for row in stored["engine"]["watches"]}
+
+    async def fail(self: FaultDesk) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FaultDesk, "async_start", fail)
+        assert not await world.hass.config_entries.async_setup(entry.entry_id)
+    assert hass_storage[f"{DOMAIN}.{entry.entry_id}.guardian"]["data"] == stored
 
 
 async def test_findings_are_told_in_the_language_of_the_instance(world: World) -> None:

@@ -297,6 +297,23 @@ async def test_a_killed_home_assistant_releases_at_its_next_start(
     await again.async_stop()
 
 
+async def test_a_start_that_fails_before_it_was_read_forgets_nothing(
+    hass: HomeAssistant, link: MqttStation, gx: BrokerSide, hass_storage: dict[str, Any]
+) -> None:
+    killed = GxControl(hass, "entry", "station", Reached(link), GROUPS)
+    await killed.async_start()
+    await killed.set("setpoint_override", 2000)
+    await silence(killed)
+    never_begun = GxControl(hass, "entry", "station", Reached(link), GROUPS)
+    await never_begun.async_stop()
+    assert set(kept(hass_storage)["held"]) == {"setpoint_override"}
+    assert kept(hass_storage)["audit"]
+    again = GxControl(hass, "entry", "station", Reached(link), GROUPS)
+    await again.async_start()
+    await until(lambda: at_gx(gx, SETPOINT) is None, "the next start gives it back")
+    await again.async_stop()
+
+
 async def test_a_reboot_of_the_gx_in_the_middle(control: GxControl, gx: BrokerSide) -> None:
     await control.set("setpoint_override", 1200)
     await asyncio.to_thread(gx.reboot, 3.0)
