@@ -33,5 +33,7 @@ SUBENTRY_GX: Final = "victron_gx"
 
 EVENT_GX_WRITE: Final = "microgrid_gx_write"
 """Somebody wrote to a Victron GX, or somebody else took back what we wrote."""
+BY_SCHEDULE: Final = "schedule"
+"""Who that was, when it was no person."""
 
 STORAGE_VERSION: Final = 1

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_NAME, CONF_SWARM
+from .const import BY_SCHEDULE, CONF_NAME, CONF_SWARM
 from .core.contract.schedule import Schedule, digest
 from .core.gx.redact import redacted
 from .core.model.swarm import Node
@@ -102,7 +102,10 @@ def gx_control(control: GxControl) -> dict[str, Any]:
     """Return what is written to a Victron GX and what is held there; who asked for it stays at home."""
     return {
         "controls": control.keys(),
-        "held": {key: asdict(held) for key, held in control.overrides.items()},
+        "held": {
+            key: {**asdict(held), "by": held.by if held.by == BY_SCHEDULE else "somebody"}
+            for key, held in control.overrides.items()
+        },
         "writes": [
             {**asdict(line), "by": "user" if line.user_id else line.by, "user_id": None}
             for line in control.audit

@@ -23,7 +23,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN, STORAGE_VERSION
+from .const import BY_SCHEDULE, DOMAIN, STORAGE_VERSION
 from .core.contract.encode import acknowledgement_payload, schedule_state_payload
 from .core.contract.execution import judge, mean_power
 from .core.contract.messages import ScheduleCapability, ScheduleMode
@@ -66,7 +66,6 @@ GONE_S: Final = 60.0
 _SAVE_S: Final = 60.0
 """So often it is saved how far an interval came: a crash loses no more of it."""
 _MAX_OUTBOX: Final = 2000
-_BY: Final = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +354,7 @@ class GxBattery:
         until = (self._schedule.valid_until if wanted.interval is None else wanted.interval.end) + _GRACE
         try:
             if setpoint_w is None:
-                await self._control.release([SETPOINT], by=_BY)
+                await self._give_back(SETPOINT)
             else:
                 held = self._control.overrides.get(SETPOINT)
                 leaf = self._control.leaf(SETPOINT)
@@ -365,7 +364,7 @@ class GxBattery:
                     allowed = self._control.limits(SETPOINT)
                     if allowed is not None:
                         setpoint_w = min(max(setpoint_w, allowed.minimum), allowed.maximum)
-                    await self._control.set(SETPOINT, setpoint_w, by=_BY, until=until, band=_BAND_W)
+                    await self._control.set(SETPOINT, setpoint_w, by=BY_SCHEDULE, until=until, band=_BAND_W)
             await self._limit(wanted, until)
         except HomeAssistantError as error:
             _LOGGER.debug("%s: %s", self._node_id, error)
@@ -374,12 +373,18 @@ class GxBattery:
 
     async def _limit(self, wanted: Instruction, until: datetime) -> None:
         """While it follows, the rate is the most that the battery may give."""
-        held = self._control.overrides.get(MOST_DISCHARGE)
         if wanted.mode is ScheduleMode.FOLLOW and wanted.rate_w is not None:
+            held = self._control.overrides.get(MOST_DISCHARGE)
             if held is None or held.value != wanted.rate_w:
-                await self._control.set(MOST_DISCHARGE, wanted.rate_w, by=_BY, until=until)
-        elif held is not None:
-            await self._control.release([MOST_DISCHARGE], by=_BY)
+                await self._control.set(MOST_DISCHARGE, wanted.rate_w, by=BY_SCHEDULE, until=until)
+        else:
+            await self._give_back(MOST_DISCHARGE)
+
+    async def _give_back(self, key: str) -> None:
+        """Release what a schedule set; what a person or an automation holds is theirs."""
+        held = self._control.overrides.get(key)
+        if held is not None and held.by == BY_SCHEDULE:
+            await self._control.release([key], by=BY_SCHEDULE)
 
     def _taken_over(self, interval: Interval | None) -> bool:
         """Whether somebody else wrote the set-point in this interval: then it is his until the end."""

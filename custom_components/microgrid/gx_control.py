@@ -22,7 +22,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN, EVENT_GX_WRITE, STORAGE_VERSION
+from .const import BY_SCHEDULE, DOMAIN, EVENT_GX_WRITE, STORAGE_VERSION
 from .core.gx import control as guarded
 from .core.gx.control import Limits
 from .core.gx.errors import (
@@ -53,7 +53,6 @@ _SAVE_S: Final = 2.0
 """The audit log follows so much later; what is held is saved at once."""
 _AUTOMATION, _STATION = "automation", "station"
 _STOP, _RESTART, _EXPIRY = "stop", "restart", "expiry"
-BY_SCHEDULE: Final = "schedule"
 
 
 def allowed_by(data: Mapping[str, Any]) -> frozenset[str]:
@@ -105,6 +104,8 @@ class Held:
     since: str
     until: str | None = None
     """When it is given back at the latest."""
+    by: str = ""
+    """Who set it last."""
 
     def ours(self, told: Value) -> bool:
         """Whether this is what we wrote."""
@@ -309,7 +310,7 @@ class GxControl:
             neutral = control.override and guarded.same(wanted, control.release)
             held: Held | None = None
             if (control.override or hold or previous is not None) and not neutral:
-                held = self._to_hold(key, leaf.address, before, wanted, until, band)
+                held = self._to_hold(key, leaf.address, before, wanted, by, until, band)
             try:
                 if held is not None:
                     # Before it is written: who is killed now, gives back later what of both the device has.
@@ -395,7 +396,14 @@ class GxControl:
             self._writing.discard(key)
 
     def _to_hold(
-        self, key: str, address: Address, before: Value, value: Scalar, until: datetime | None, band: float
+        self,
+        key: str,
+        address: Address,
+        before: Value,
+        value: Scalar,
+        by: str,
+        until: datetime | None,
+        band: float,
     ) -> Held:
         """Return what must be given back once the value is there: the original of before the first write."""
         previous = self._held.get(key)
@@ -414,6 +422,7 @@ class GxControl:
             high=high,
             since=dt_util.utcnow().isoformat(),
             until=None if until is None else until.isoformat(),
+            by=by,
         )
         if previous is not None:
             held = replace(held, original=previous.original, since=previous.since)

@@ -244,6 +244,27 @@ async def test_somebody_else_takes_the_set_point(
     assert "somebody else" in log(entry, battery)[0].reasons[0]
 
 
+@pytest.mark.parametrize("mode", [ScheduleMode.FOLLOW, ScheduleMode.CHARGE])
+async def test_what_somebody_sets_by_hand_outlives_a_schedule_that_is_over(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide, mode: ScheduleMode
+) -> None:
+    entry, battery = await setup()
+    control = entry.runtime_data.gx_controls[next(iter(entry.subentries))]
+    await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (mode, 800.0)))
+    key = "maximum_discharge_power" if mode is ScheduleMode.FOLLOW else "setpoint_override"
+    await until(lambda: key in control.overrides, "the schedule is carried out")
+    shift(battery, INTERVAL)
+    await until(lambda: not control.overrides, "and what it held is released")
+    shift(battery, 3 * INTERVAL)
+    by_hand = {"setpoint_override": -300.0, "maximum_discharge_power": 1200.0}
+    for name, value in by_hand.items():
+        await control.set(name, value)
+    for _ in range(3):
+        await battery._work(battery._now())
+    assert {name: held.value for name, held in control.overrides.items()} == by_hand
+    assert gx.station.items[SETPOINT].value == -300.0
+
+
 async def test_following_is_left_to_the_ess(
     hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
 ) -> None:
