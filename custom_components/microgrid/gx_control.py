@@ -33,6 +33,7 @@ from .core.gx.errors import (
     NotThere,
     OutOfRange,
     Unreachable,
+    WriteRefused,
 )
 from .core.gx.transport import LinkState, Transport
 from .core.gx.tree import Change, Leaf
@@ -188,9 +189,13 @@ class GxControl:
         return tuple(self._audit)
 
     def allows(self, key: str) -> bool:
-        """Whether the user allowed this control."""
+        """Whether the user allowed this control, and it could be given up again."""
         control = guarded.named(key)
-        return control is not None and control.group in self._allowed
+        return (
+            control is not None
+            and control.group in self._allowed
+            and guarded.releasable(self._station.access, control)
+        )
 
     def keys(self) -> list[str]:
         """Return what is allowed and there."""
@@ -287,11 +292,11 @@ class GxControl:
         `hold` does the same with a setting, which gets its original value back. A `band` says that values
         around this one will follow: they are not saved one by one.
 
-        Raises ServiceValidationError when nothing was sent, HomeAssistantError when it was not confirmed.
+        Raises ServiceValidationError when nothing was written, HomeAssistantError when it was not confirmed.
         """
         control = guarded.named(key)
         by = by or await self._who(context)
-        if control is None or not self.allows(key):
+        if control is None or control.group not in self._allowed:
             self._note(key, by, context, None, value, Outcome.REFUSED, "not allowed")
             raise self._error("gx_control_not_allowed", key, value)
         async with self._lock:
@@ -619,7 +624,9 @@ ERRORS: Final[dict[type[GxError], str]] = {
     NotSupported: "gx_read_only",
     NotConfirmed: "gx_not_confirmed",
     Unreachable: "gx_unreachable",
+    WriteRefused: "gx_write_refused",
 }
+"""The first that fits: special ones stand before general ones."""
 
 
 def _either(previous: Held, held: Held) -> Held:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 from homeassistant.core import Context, Event, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -21,10 +22,13 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.microgrid.const import DOMAIN, EVENT_GX_WRITE
 from custom_components.microgrid.core.gx.control import GROUPS
+from custom_components.microgrid.core.gx.http import HttpStation, Rhythm
 from custom_components.microgrid.core.gx.mqtt import MqttStation
+from custom_components.microgrid.core.gx.transport import LinkState
 from custom_components.microgrid.gx_control import GxControl, Outcome
 from microgrid_core.gx.value import Address, Value
 from simulator.gx.broker_side import BrokerSide
+from simulator.gx.http_side import Dialect, HttpSide
 from simulator.gx.site import SimulatedSite
 from tests.mosquitto import Mosquitto
 
@@ -45,7 +49,7 @@ RELAY = Address("system", 0, "/Relay/0/State")
 class Reached:
     """What GxControl needs of a station."""
 
-    access: MqttStation
+    access: MqttStation | HttpStation
     node_id: str = "gx_test"
     name: str = "Barn"
 
@@ -162,13 +166,11 @@ async def test_a_first_value_of_which_the_gx_says_nothing(
             await control.set("maximum_discharge_power", 0)
         assert failed.value.translation_key == "gx_not_confirmed"
         assert "maximum_discharge_power" in control.overrides
-        if not arrives_before:
-            releasing = asyncio.create_task(control.release())
-            await asyncio.sleep(0.1)
-    if arrives_before:
+        releasing = None if arrives_before else asyncio.create_task(control.release())
+        await asyncio.sleep(0.1)
+    if releasing is None:
         await until(lambda: at_gx(gx, MOST_DISCHARGE) == 0, "arrived")
-        releasing = asyncio.create_task(control.release())
-    await releasing
+    await (releasing or control.release())
     assert gx.writes[-1] == (MOST_DISCHARGE, -1)
     assert at_gx(gx, MOST_DISCHARGE) == -1
     assert not control.overrides
@@ -180,7 +182,7 @@ async def test_a_kill_between_two_values_leaves_both_on_the_disk(
     await control.set("setpoint_override", 1000)
     on_disk: list[Mapping[str, Any]] = []
 
-    async def write(address: Address, value: Value) -> None:
+    async def write(address: Any, value: Any) -> None:
         on_disk.append(dict(kept(hass_storage)["held"]["setpoint_override"]))
         await send(address, value)
 
@@ -191,6 +193,38 @@ async def test_a_kill_between_two_values_leaves_both_on_the_disk(
     assert (during["low"], during["high"]) == (-500, 1000)
     after = kept(hass_storage)["held"]["setpoint_override"]
     assert (after["low"], after["high"]) == (-500, -500)
+
+
+async def test_over_the_http_api_only_what_can_be_given_back(
+    hass: HomeAssistant, site: SimulatedSite, socket_enabled: None
+) -> None:
+    """It cannot send the null that ends an override of the set-point."""
+    side = HttpSide(site.station, Dialect.NEWER, port=0)
+    side.start()
+    async with aiohttp.ClientSession() as session:
+        quick = Rhythm(round_s=0.2, slow_s=0.2, pause_s=0.0)
+        station = HttpStation(session, side.url, allow_writes=True, rhythm=quick)
+        running = asyncio.create_task(station.run())
+        control = GxControl(hass, "entry", "station", Reached(station), GROUPS)
+        await control.async_start()
+        await until(lambda: station.state is LinkState.ONLINE, "it is read")
+        assert not control.allows("setpoint_override")
+        assert "setpoint_override" not in control.keys()  # noqa: SIM118
+        with pytest.raises(ServiceValidationError) as refused:
+            await control.set("force_charge", 1)
+        assert refused.value.translation_key == "gx_write_refused"
+        assert "AI_write" in str((refused.value.translation_placeholders or {})["reason"])
+        side.writing = True
+        with pytest.raises(ServiceValidationError) as refused:
+            await control.set("setpoint_override", 3000)
+        assert refused.value.translation_key == "gx_write_refused"
+        assert await control.set("force_charge", 1) == 1
+        await control.async_stop()
+        assert site.station.items[FORCE].value == 0
+        assert site.station.items[SETPOINT].value is None
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    side.stop()
 
 
 async def test_who_wrote_what(

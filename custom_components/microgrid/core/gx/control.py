@@ -7,7 +7,15 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import NotAllowed, NotConfirmed, NotSupported, NotThere, OutOfRange, Unreachable
+from .errors import (
+    NotAllowed,
+    NotConfirmed,
+    NotSupported,
+    NotThere,
+    OutOfRange,
+    Unreachable,
+    WriteRefused,
+)
 from .table import table
 from .transport import LinkState, Transport
 from .tree import Change, Leaf, Tree
@@ -161,10 +169,16 @@ def limits(control: Control, leaf: Leaf | None) -> Limits:
     return Limits(max(control.minimum, told[0]), min(control.maximum, told[1]))
 
 
+def releasable(transport: Transport, control: Control) -> bool:
+    """Whether an override could be given up again over this connection."""
+    return not control.override or control.release is not None or transport.takes_null
+
+
 def check(transport: Transport, address: Address, value: Scalar) -> Scalar:
     """Return the value as it is to be sent.
 
-    Raises NotAllowed, NotThere, OutOfRange, NotSupported and Unreachable; nothing is sent.
+    Raises NotAllowed, NotThere, OutOfRange, NotSupported, Unreachable, and WriteRefused for an override that
+    could not be given up again; nothing is sent.
     """
     control = control_of(address)
     if control is None:
@@ -175,6 +189,10 @@ def check(transport: Transport, address: Address, value: Scalar) -> Scalar:
     if not transport.writable:
         raise NotSupported(
             f"{address}: this connection only reads; {transport.detail or 'use MQTT to write'}"
+        )
+    if not releasable(transport, control):
+        raise WriteRefused(
+            f"{address}: only null gives it up again, which this connection cannot send; use MQTT to write it"
         )
     if transport.state not in (LinkState.ONLINE, LinkState.LOADING):
         raise Unreachable(

@@ -51,6 +51,8 @@ class Rhythm:
 class HttpStation(Link):
     """One station over the HTTP API."""
 
+    takes_null = False  # its server takes a null for a field that is missing
+
     def __init__(
         self,
         session: aiohttp.ClientSession,

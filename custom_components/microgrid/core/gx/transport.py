@@ -45,6 +45,10 @@ class Transport(Protocol):
     def writable(self) -> bool:
         """Whether writes may succeed at all."""
 
+    @property
+    def takes_null(self) -> bool:
+        """Whether null can be written: it alone gives up some overrides."""
+
     def watch(self, listener: Callable[[LinkState], None]) -> Callable[[], None]:
         """Call `listener` when the state changes; returns the way to stop it."""
 
@@ -63,6 +67,8 @@ class Transport(Protocol):
 
 class Link:
     """The state of a transport and who wants to know of it; the common part of all of them."""
+
+    takes_null = True
 
     def __init__(self) -> None:
         """Begin stopped."""

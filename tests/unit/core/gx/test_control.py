@@ -17,6 +17,7 @@ from microgrid_core.gx.control import (
     limits,
     named,
     present,
+    releasable,
     release,
     same,
     slot_day,
@@ -31,6 +32,7 @@ from microgrid_core.gx.errors import (
     NotThere,
     OutOfRange,
     Unreachable,
+    WriteRefused,
 )
 from microgrid_core.gx.table import table
 from microgrid_core.gx.transport import READ_TIMEOUT_S, Link, LinkState
@@ -247,6 +249,18 @@ async def test_overrides_are_released() -> None:
         await release(desk, MODE)
     with pytest.raises(NotAllowed):
         await release(desk, Address("battery", 0, "/Soc"))
+
+
+async def test_what_could_not_be_given_up_is_not_begun() -> None:
+    desk = Desk()
+    desk.takes_null = False
+    for wanted in (500, None):
+        with pytest.raises(WriteRefused, match="use MQTT"):
+            await write(desk, SETPOINT, wanted)
+    assert not desk.sent
+    assert [control.name for control in CONTROLS if not releasable(desk, control)] == ["setpoint_override"]
+    assert await write(desk, FORCE, 1, confirm_s=0.3) == 1
+    assert await release(desk, FORCE) == 0
 
 
 def test_what_a_station_has_by_key() -> None:

@@ -25,6 +25,7 @@ from microgrid_core.gx.http import HttpStation, Rhythm  # noqa: E402 - needs aio
 
 QUICK = Rhythm(round_s=0.2, slow_s=0.4, pause_s=0.0, first_retry_s=0.1, last_retry_s=0.2)
 SOC = Address(*BATTERY, "/Soc")
+SETPOINT = Address("hub4", 0, "/Overrides/Setpoint")
 MODE = Address("vebus", 276, "/Mode")
 
 
@@ -146,6 +147,9 @@ async def test_writes(api: HttpSide, station: HttpStation, site: SimulatedSite) 
         await station.write(MODE, 99)
     with pytest.raises(WriteRefused, match="Missing field"):
         await station.write(MODE, None)
+    with pytest.raises(WriteRefused, match="null"):
+        await write(station, SETPOINT, 3000)
+    assert site.station.items[SETPOINT].value is None, "over this API it could never be given up"
 
 
 async def test_an_older_server_refuses_by_itself(api: HttpSide, station: HttpStation) -> None:
