@@ -28,6 +28,7 @@ LONGEST_Y = 20.0
 _STEP_WIDTH = (
     1.0  # percent over the span: when, within its whole percent, the first and last step really were
 )
+_TOLD_WITHIN = 0.5  # percent: so much a whole percent is off; no line through old steps knows it better
 _LEAP = 3.0  # percent within a week: the BMS learned its capacity anew, or another battery stands there
 _LEAP_D = 7.0
 _FLICKER = 15  # values whose median is taken first; a median leaves a clean step where it is
@@ -144,7 +145,11 @@ def _calm(values: Floats) -> Floats:
 
 
 def slope_of_steps(days: Floats, health: Floats, today: float) -> Slope | Missing:
-    """Slope of whole-percent values, from the times of their steps alone."""
+    """Slope of whole-percent values, from the times of their steps alone.
+
+    The step that is still to come tells something, too: it comes today at the earliest. Where even the
+    slowest line of the interval would have had it by now, the loss of earlier years is none of today.
+    """
     times, levels = crossings(days, health)
     if times.size < STEPS_NEEDED:
         return Missing.TOO_FEW_STEPS
@@ -153,8 +158,13 @@ def slope_of_steps(days: Floats, health: Floats, today: float) -> Slope | Missin
         return Missing.TOO_SHORT
     slope, low, high = theil_sen(times / YEAR_D, levels)
     wider = _STEP_WIDTH / (span_d / YEAR_D)
-    now = float(np.median(levels - slope * times / YEAR_D)) + slope * today / YEAR_D
-    return Slope(Method.STEPS, -slope, -high - wider, -low + wider, now, times.size, span_d)
+    loss_low = -high - wider
+    line = float(np.median(levels - slope * times / YEAR_D)) + slope * today / YEAR_D
+    told = float(np.round(np.median(health[-_FLICKER:])))
+    if loss_low * (days[-1] - times[-1]) / YEAR_D > 1.0:
+        loss_low, line = 0.0, told
+    now = min(max(line, told - _TOLD_WITHIN), told + _TOLD_WITHIN)
+    return Slope(Method.STEPS, -slope, loss_low, -low + wider, now, times.size, span_d)
 
 
 def slope_of_capacity(days: Floats, health: Floats, today: float) -> Slope | Missing:

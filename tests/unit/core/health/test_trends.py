@@ -183,6 +183,39 @@ def test_a_leap_of_the_bms_begins_the_series_anew() -> None:
     assert slope.loss == pytest.approx(LOSS, abs=0.02)
 
 
+def settled(years: float, level: int = 96, step_d: float = 91.0) -> list[tuple[float, float]]:
+    """A battery that loses some percent soon, and then no more."""
+    return [(float(day), max(100.0 - day // step_d, float(level))) for day in range(round(years * YEAR_D))]
+
+
+@pytest.mark.parametrize("years", [2.0, 3.0, 5.0, 6.0, 12.0])
+@pytest.mark.parametrize(("level", "step_d"), [(96, 91.0), (90, 60.0), (85, 45.0)])
+def test_a_battery_that_has_settled_is_not_worn_by_the_loss_of_its_first_year(
+    years: float, level: int, step_d: float
+) -> None:
+    today = round(years * YEAR_D)
+    rows = settled(years, level, step_d)
+    found = outlook(rows, [], float(today))
+    assert found.slope is not None
+    assert found.slope.health == pytest.approx(level, abs=0.5)
+    if today - (100 - level) * step_d > 3.0 * step_d:
+        assert found.missing is Missing.NOT_SIGNIFICANT
+        assert not found.slope.significant
+    days = [BatteryDay(day=int(day), health_percent=value) for day, value in rows]
+    assert battery_trends(days, [], float(today)).risk.score <= assess_risk(RiskInputs(level - 0.5)).score
+
+
+@pytest.mark.parametrize(("told_now", "worn"), [(82, False), (81, False), (80, True), (79, True)])
+def test_replacement_is_due_today_only_when_the_battery_says_so(told_now: int, worn: bool) -> None:
+    rows = [
+        (float(day), max(100.0 - day // 60.0, float(told_now))) for day in range(60 * (100 - told_now) + 60)
+    ]
+    today = rows[-1][0]
+    found = outlook(rows, [], today)
+    assert found.replacement is not None
+    assert (found.replacement.likely == today) is worn
+
+
 def test_crossings_of_a_flickering_value_lie_in_its_middle() -> None:
     days = np.arange(8).astype(np.float64)
     times, levels = crossings(days, np.array([98.0, 98.0, 97.0, 98.0, 97.0, 98.0, 97.0, 97.0]))
