@@ -33,10 +33,10 @@ _DAY_S: Final = 86_400.0
 _CAN_STATES: Final = {"ERROR-ACTIVE": 0.0, "ERROR-WARNING": 1.0, "ERROR-PASSIVE": 1.0, "BUS-OFF": 2.0}
 CAN_STATISTICS = r"^/CanBus/Interface/[^/]+/Statistics$"
 _ALARMS = (
-    r"(^|/)Alarms/(?!(GridLost|BmsConnectionLost|HighVoltage|HighCellVoltage|HighDcVoltage|CellImbalance"
+    r"^(?!/Settings/)(.*/)?Alarms/(?!(GridLost|BmsConnectionLost|HighVoltage|HighCellVoltage|HighDcVoltage|CellImbalance"
     r"|ChargeBlocked|DischargeBlocked)$)[^/]+$|^/Alarms/L[123]/[^/]+$|^/Alarms/(High|Low)/State$|^/Alarm$"
 )
-"""Alarm states; `/Alarms/…/Active` of a tank and `/Settings/Alarm/…` of an inverter are settings."""
+"""Alarm states; `/Alarms/…/Active` of a tank and all of `/Settings/` are settings: what gives an alarm."""
 
 
 # ---- helpers -------------------------------------------------------------------------------------------

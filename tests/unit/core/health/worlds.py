@@ -52,6 +52,8 @@ HEALTHY_STATION: Mapping[str, object] = {
     "settings/0/Settings/Network/VrmPortal": 2,
     "settings/0/Settings/Vrmlogger/LogInterval": 900,
     "settings/0/Settings/Alarm/System/GridLost": 2,
+    "settings/0/Settings/Generator0/Alarms/NoGeneratorAtAcIn": 1,
+    "settings/0/Settings/Generator0/Alarms/AutoStartDisabled": 1,
     "vebus/276/Mode": 3,
     "vebus/276/VebusError": 0,
     "vebus/276/Alarms/GridLost": 0,
