@@ -19,7 +19,8 @@ from .subject import EACH, PRESENT, SILENT_S, Given, Unusable
 _SYSTEM, _BATTERY, _PLATFORM = ("gx:system",), ("gx:battery",), ("gx:platform",)
 _VEBUS, _LOGGER = ("gx:vebus",), ("gx:logger",)
 _INVERTERS = ("gx:vebus", "gx:multi")
-_V, _I, _SOC, _CAPACITY = "/Dc/0/Voltage", "/Dc/0/Current", "/Soc", "/Capacity"
+_V, _I, _SOC = "/Dc/0/Voltage", "/Dc/0/Current", "/Soc"
+_CAPACITY, _INSTALLED = "/Capacity", "/InstalledCapacity"
 _CVL, _LOW_V = "/Info/MaxChargeVoltage", "/Info/BatteryLowVoltage"
 _CELL_MAX, _CELL_MIN = "/System/MaxCellVoltage", "/System/MinCellVoltage"
 _CONNECTED, _ACTIVE_INPUT = "/Ac/ActiveIn/Connected", "/Ac/ActiveIn/ActiveInput"
@@ -92,16 +93,18 @@ def _discharge_a(given: Given) -> float:
 
 
 def _capacity_ah(given: Given) -> float:
-    return given.number(_CAPACITY)
+    """What is installed; drivers that tell it tell as their capacity what is left."""
+    installed = given.number_or(_INSTALLED, 0.0)
+    return installed if installed > 0.0 else given.number(_CAPACITY)
 
 
 def _resting(given: Given) -> bool:
-    capacity = given.number(_CAPACITY)
+    capacity = _capacity_ah(given)
     return capacity > 0.0 and abs(given.number(_I)) < 0.05 * capacity and 20.0 <= given.number(_SOC) <= 90.0
 
 
 def _loaded(given: Given) -> bool:
-    capacity = given.number(_CAPACITY)
+    capacity = _capacity_ah(given)
     return capacity > 0.0 and abs(given.number(_I)) > 0.1 * capacity
 
 
@@ -478,7 +481,9 @@ GX_RULES: Final[tuple[Rule, ...]] = (
         severity=Severity.WARNING,
         tier_s=60,
         advice="cell_spread",
-        gate=when("current below C/20, state of charge 20 … 90 %", (_I, _CAPACITY, _SOC), _resting),
+        gate=when(
+            "current below C/20, state of charge 20 … 90 %", (_I, _CAPACITY, _INSTALLED, _SOC), _resting
+        ),
         covered_by=("W3a",),
     ),
     Rule(
@@ -623,7 +628,7 @@ GX_RULES: Final[tuple[Rule, ...]] = (
         quantity=Quantity(
             text="minutes that state of charge and voltage stood still under more than C/10",
             unit="min",
-            inputs=(_SOC, _V, _I, _CAPACITY),
+            inputs=(_SOC, _V, _I, _CAPACITY, _INSTALLED),
             memory=lambda: StandStill((_SOC, _V), _loaded),
         ),
         comparator=Comparator.AT_LEAST,
@@ -639,7 +644,7 @@ GX_RULES: Final[tuple[Rule, ...]] = (
         scopes=_BATTERY,
         quantity=Quantity(
             text="charge against integrated current over 30 min, over 5 % of the capacity or 3 Ah",
-            inputs=(_SOC, _V, _I, _CAPACITY),
+            inputs=(_SOC, _V, _I, _CAPACITY, _INSTALLED),
             memory=lambda: Conservation(_SOC, _V, _discharge_a, _capacity_ah),
         ),
         comparator=Comparator.ABOVE,

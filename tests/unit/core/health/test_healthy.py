@@ -78,6 +78,17 @@ def test_the_made_up_station_raises_nothing_in_hours() -> None:
     assert world.run(6.0 * 3600.0) == []
 
 
+@pytest.mark.parametrize("current_a", [-60.0, -13.0, 60.0])
+def test_a_battery_whose_capacity_is_what_is_left_raises_nothing(current_a: float) -> None:
+    """Drivers of many batteries tell what is installed beside it."""
+    world = GxWorld()
+    world.put({"battery/512/InstalledCapacity": 300.0, "battery/512/Dc/0/Current": current_a})
+    world.every_step.append(
+        lambda: world.put({"battery/512/Capacity": 3.0 * world.get("battery/512/Soc")}),
+    )
+    assert world.run(1.75 * 3600.0) == []
+
+
 class Station(World):
     """The fake GX that the demo shows, moved by the physics."""
 
