@@ -90,12 +90,13 @@ async def async_remove_config_entry_device(
     node = entry.runtime_data.swarm.nodes.get(node_id) if node_id else None
     if node is None:
         return True
-    if (station := entry.runtime_data.gx.station_of(node.node_id)) is not None and (
-        part := part_of_device(entry, device)
-    ) is not None:
-        return not station.has(part)
-    if (component := part_of_device(entry, device)) is not None:
-        return all(metric.component != component for metric in node.metrics.values())
+    if (part := part_of_device(entry, device)) is not None:
+        if (station := entry.runtime_data.gx.station_of(node.node_id)) is None:
+            return all(metric.component != part for metric in node.metrics.values())
+        if station.has(part):
+            return False
+        entry.runtime_data.guardian.forget_part(node.node_id, part)
+        return True
     if node is entry.runtime_data.swarm.site or node.available:
         return False
     entry.runtime_data.swarm.retire(node.node_id)

@@ -45,7 +45,8 @@ GRACE_S: Final = 600.0
 GONE_S: Final = 60.0
 """The same of a node whose last will says that it is offline."""
 STRANGERS_S: Final = 86_400.0
-"""After a start, how long nodes may stay away before what was stored of them is forgotten."""
+"""After a start, how long nodes may stay away before what was stored of them is forgotten; parts of a station
+from when it is heard."""
 PERSISTS_S: Final = 86_400.0
 """A warning that lasts longer is worth a repair."""
 DAY_OVER_S: Final = 900.0
@@ -112,6 +113,12 @@ class Guardian:
         self._started_s = 0.0
         self._grace_over = False
         self._strangers_gone = False
+        self._there_since: dict[str, float] = {}
+        """When each station was first heard in this run."""
+        self._parts_gone: set[str] = set()
+        """Stations whose parts of an earlier run were looked for."""
+        self._deleted: set[str] = set()
+        """Parts that the user deleted while they were away."""
         self._ticks = 0
         self._assessing: asyncio.Task[None] | None = None
         self._working: set[asyncio.Task[None]] = set()
@@ -238,7 +245,12 @@ class Guardian:
             NodeSubject(node) for node in self._swarm.nodes.values() if self._may_judge(node, monotonic_s)
         ]
         for node_id, tree in self._stations():
-            found += [DeviceSubject(node_id, tree, device) for device in tree.devices.values()]
+            for device in tree.devices.values():
+                subject = DeviceSubject(node_id, tree, device)
+                if device.present:
+                    self._deleted.discard(subject.key)
+                if subject.key not in self._deleted:
+                    found.append(subject)
         if tier_s == TIERS_S[-1]:
             trends = self._days.trends
             found += [battery_subject(key, one) for key, one in trends.batteries.items()]
@@ -281,6 +293,35 @@ class Guardian:
         known = {*self._swarm.nodes, *(node_id for node_id, _ in self._stations())}
         for node_id in {owner(key) for key in self._engine.subjects} - known:
             self._forget(node_id)
+
+    def _forget_parts(self) -> None:
+        """Forget devices of earlier runs that a station, there for long enough, does not have any more."""
+        now_s = self._swarm.monotonic()
+        for node_id, tree in self._stations():
+            silent_s = tree.silent_s()
+            if node_id in self._parts_gone or silent_s is None or silent_s > GONE_S:
+                continue
+            if now_s - self._there_since.setdefault(node_id, now_s) < STRANGERS_S:
+                continue
+            self._parts_gone.add(node_id)
+            there = {DeviceSubject(node_id, tree, device).key for device in tree.devices.values()}
+            stored = {*self._engine.subjects, *self._saved_counters}
+            for key in sorted(stored - there - {node_id}):
+                if owner(key) == node_id:
+                    self._forget_part(key)
+
+    @callback
+    def forget_part(self, node_id: str, part: str) -> None:
+        """The user deleted a part of a station, `battery/512`: it is judged no more until it comes back."""
+        key = f"{node_id}/{part}"
+        self._deleted.add(key)
+        self._forget_part(key)
+
+    def _forget_part(self, key: str) -> None:
+        self._counters.pop(key, None)
+        self._saved_counters.pop(key, None)
+        self._days.trends.batteries.pop(key, None)
+        self._tell(self._engine.forget(key))
 
     # ---- telling ---------------------------------------------------------------------------------------
 
@@ -330,6 +371,7 @@ class Guardian:
 
     def _each_five_minutes(self) -> None:
         """Tell newest values of what is raised, and see which warnings have lasted."""
+        self._forget_parts()
         self._show_active()
         self._work(self._days.flush(), "samples")
 

@@ -344,6 +344,71 @@ async def test_overrides_hold_without_a_reload(
 # ---- a Victron GX ----------------------------------------
 
 
+def station_in(world: World) -> Tree:
+    """Put a station without devices into the swarm."""
+    swarm = world.entry.runtime_data.swarm
+    if "gx-1" not in swarm.nodes:
+        swarm.ensure("gx-1", "victron_gx", "GX 1", missed_intervals=1e6)
+    swarm.take(swarm.nodes["gx-1"], {"state_of_charge": 60.0}, world.freezer())
+    tree = Tree(monotonic=swarm.monotonic, wall=lambda: world.freezer().timestamp())
+    tree.pushed = True
+    world.guardian._stations = lambda: [("gx-1", tree)]
+    world.every_step[:] = [tree.alive]
+    return tree
+
+
+async def broken_parts_that_left(world: World) -> Tree:
+    """Let a battery and a charger break and leave, so that what they raised stays."""
+    tree = station_in(world)
+    tree.tell(Address("battery", 512, "/Connected"), Told(1))
+    tree.tell(Address("solarcharger", 288, "/ErrorCode"), Told(67))
+    tree.tell(Address("vebus", 276, "/VebusError"), Told(11))
+    await world.run(130)
+    tree.leave("battery", 512)
+    tree.leave("solarcharger", 288)
+    await world.run(130)
+    assert sorted(world.found("gx-1")) == ["C3b", "X10b", "X10b"]
+    return tree
+
+
+async def test_what_left_a_station_for_good_is_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart, once the station was there for a day; what it still has is not."""
+    monkeypatch.setattr(guardian, "STRANGERS_S", GRACE_S)  # and not a day
+    entry = world.entry
+    await broken_parts_that_left(world)
+    assert await world.hass.config_entries.async_unload(entry.entry_id)
+    assert await world.hass.config_entries.async_setup(entry.entry_id)
+    await world.hass.async_block_till_done()
+    tree = station_in(world)
+    world.every_step.clear()  # the station is away for long
+    await world.run(GRACE_S + 300)
+    assert len(world.guardian.active("gx-1")) == 3, "who knows what it has now"
+    world.every_step.append(tree.alive)
+    tree.tell(Address("vebus", 276, "/VebusError"), Told(11))
+    tree.tell(Address("solarcharger", 289, "/ErrorCode"), Told(0))
+    await world.run(GRACE_S)
+    assert len(world.guardian.active("gx-1")) == 3, "not yet"
+    await world.run(600)
+    assert [active.subject for active in world.guardian.active("gx-1")] == ["gx-1/vebus/276"]
+    assert set(issues(world.hass)) == {"X10b"}
+    assert [told[1:] for told in world.told][-2:] == [("cleared", "C3b"), ("cleared", "X10b")]
+
+
+async def test_a_part_that_the_user_deletes_is_forgotten_until_it_comes_back(world: World) -> None:
+    tree = await broken_parts_that_left(world)
+    world.guardian.forget_part("gx-1", "battery/512")
+    world.guardian.forget_part("gx-1", "solarcharger/288")
+    await world.run(400)
+    assert [active.subject for active in world.guardian.active("gx-1")] == ["gx-1/vebus/276"]
+    tree.tell(Address("battery", 512, "/Connected"), Told(1))
+    await world.run(60)
+    tree.leave("battery", 512)
+    await world.run(130)
+    assert sorted(world.found("gx-1")) == ["C3b", "X10b"]
+
+
 async def test_a_station_is_judged_by_its_tree(
     world: World, hass: HomeAssistant, caplog: pytest.LogCaptureFixture
 ) -> None:
