@@ -104,11 +104,12 @@ def aim(mode: ScheduleMode, rate_w: float | None, now: Figures) -> Aim:
     wanted_w, trouble = rate_w or 0.0, ""
     if mode is ScheduleMode.DISCHARGE:
         wanted_w, trouble = _bounded(wanted_w, now.most_discharge_w, "give")
+        minimum = now.minimum_percent or 0.0
         if now.charge_percent is None:
             wanted_w, trouble = 0.0, "the state of charge is not known"
-        elif now.charge_percent <= (now.minimum_percent or 0.0):
+        elif now.charge_percent <= minimum:
             wanted_w = 0.0
-            trouble = f"the battery is at {now.charge_percent:g} %, its minimum is {now.minimum_percent:g} %"
+            trouble = f"the battery is at {now.charge_percent:g} %, its minimum is {minimum:g} %"
         wanted_w = -wanted_w
     elif mode is ScheduleMode.CHARGE:
         wanted_w, trouble = _bounded(wanted_w, now.most_charge_w, "take")

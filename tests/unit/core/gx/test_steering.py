@@ -44,6 +44,7 @@ def test_the_balance(mode: ScheduleMode, rate_w: float | None, setpoint_w: float
         (ScheduleMode.CHARGE, {"charge_percent": 99.8}, -300.0, "full"),
         (ScheduleMode.DISCHARGE, {"most_discharge_w": 300.0}, -600.0, "can give 300 W of 1000 W"),
         (ScheduleMode.DISCHARGE, {"charge_percent": 20.0}, -300.0, "minimum is 20 %"),
+        (ScheduleMode.DISCHARGE, {"charge_percent": 0.0, "minimum_percent": None}, -300.0, "at 0 %"),
         (ScheduleMode.DISCHARGE, {"charge_percent": None}, -300.0, "state of charge is not known"),
         (ScheduleMode.CHARGE, {"battery_w": None}, None, "not known"),
         (ScheduleMode.CHARGE, {"grid_w": None}, None, "not known"),
