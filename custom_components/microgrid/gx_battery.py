@@ -374,8 +374,13 @@ class GxBattery:
     async def _limit(self, wanted: Instruction, until: datetime) -> None:
         """While it follows, the rate is the most that the battery may give."""
         if wanted.mode is ScheduleMode.FOLLOW and wanted.rate_w is not None:
-            held = self._control.overrides.get(MOST_DISCHARGE)
-            if held is None or held.value != wanted.rate_w:
+            held, leaf = self._control.overrides.get(MOST_DISCHARGE), self._control.leaf(MOST_DISCHARGE)
+            if (
+                held is None
+                or (held.value, held.until) != (wanted.rate_w, until.isoformat())
+                or leaf is None
+                or not held.ours(leaf.value)
+            ):
                 await self._control.set(MOST_DISCHARGE, wanted.rate_w, by=BY_SCHEDULE, until=until)
         else:
             await self._give_back(MOST_DISCHARGE)

@@ -244,6 +244,38 @@ async def test_somebody_else_takes_the_set_point(
     assert "somebody else" in log(entry, battery)[0].reasons[0]
 
 
+async def test_the_same_limit_in_the_next_interval_holds_until_its_end(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
+) -> None:
+    entry, battery = await setup()
+    control = entry.runtime_data.gx_controls[next(iter(entry.subentries))]
+    two = schedule(1, (ScheduleMode.FOLLOW, 800.0), (ScheduleMode.FOLLOW, 800.0))
+    await entry.runtime_data.schedules.set(battery._node_id, two)
+
+    def held_until() -> str | None:
+        held = control.overrides.get("maximum_discharge_power")
+        return None if held is None else held.until
+
+    ends = [(times.begin + number * INTERVAL + timedelta(seconds=90)).isoformat() for number in (1, 2)]
+    await until(lambda: held_until() == ends[0], "it is held for the first")
+    shift(battery, INTERVAL)
+    await until(lambda: held_until() == ends[1], "and then for the second")
+
+
+async def test_a_limit_that_the_station_did_not_take_is_tried_again(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
+) -> None:
+    entry, battery = await setup()
+    most = Address("hub4", 0, "/Overrides/MaxDischargePower")
+    access = battery._station.access
+    send = access._publish
+    access._publish = lambda topic, payload: None  # the line stalls
+    await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (ScheduleMode.FOLLOW, 800.0)))
+    await until(lambda: 0 in battery._courses and battery._courses[0].trouble, "nobody answers")
+    access._publish = send
+    await until(lambda: gx.station.items[most].value == 800.0, "said again")
+
+
 @pytest.mark.parametrize("mode", [ScheduleMode.FOLLOW, ScheduleMode.CHARGE])
 async def test_what_somebody_sets_by_hand_outlives_a_schedule_that_is_over(
     hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide, mode: ScheduleMode
