@@ -101,16 +101,19 @@ class Records:
             file.writelines(",".join(f"{value:.10g}" for value in row) + "\n" for row in rows)
 
     def samples(self, key: str, columns: int) -> Floats:
-        """Return the samples that wait, a row each, in the order of time."""
-        rows: list[list[float]] = []
+        """Return the samples that wait, a row each, in the order of time; the first of two of one time.
+
+        They may lie in the file in another order, as the clock was set: none of them stands for the others.
+        """
+        rows: dict[float, list[float]] = {}
         try:
             with self._path(key, "samples").open("r", encoding="ascii", errors="replace") as file:
                 for line in file:
-                    if (row := _row(line, columns)) is not None and (not rows or row[0] > rows[-1][0]):
-                        rows.append(row)
+                    if (row := _row(line, columns)) is not None:
+                        rows.setdefault(row[0], row)
         except FileNotFoundError:
             pass
-        return np.array(rows, dtype=float).reshape(len(rows), columns)
+        return np.array([rows[time_s] for time_s in sorted(rows)], dtype=float).reshape(len(rows), columns)
 
     def forget_samples(self, key: str, before_day: int, columns: int) -> None:
         """Drop the samples of days that were summed up. Raises OSError."""

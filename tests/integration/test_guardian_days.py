@@ -258,8 +258,21 @@ def test_a_torn_line_costs_itself_alone(tmp_path: Path, caplog: pytest.LogCaptur
     assert "8 lines were not understood" in caplog.text
     assert records.read("nobody").battery_days == []
     (tmp_path / "house-1.samples").write_text("1,2,3\nx,y,z\n0,1,2\n5,nan,2\n3")
-    left = np.array([[1.0, 2.0, 3.0], [5.0, np.nan, 2.0]])
+    left = np.array([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [5.0, np.nan, 2.0]])
     assert np.array_equal(records.samples("house-1", 3), left, equal_nan=True)
+
+
+def test_samples_of_a_clock_that_was_wrong_cost_none_of_the_others(tmp_path: Path) -> None:
+    """One minute in 2099, and one in 1970: the clock was set right afterwards."""
+    records = Records(tmp_path)
+    right = [(DAY * 86_400.0 + 60.0 * minute, 50.0) for minute in range(1440)]
+    for rows in (right[:700], [(4.1e9, 50.0)], right[700:720], [(30.0, 50.0)], right[710:]):
+        records.add_samples("gx-1/battery/1", rows)
+    found = records.samples("gx-1/battery/1", 2)
+    assert [tuple(row) for row in found.tolist()] == [(30.0, 50.0), *right, (4.1e9, 50.0)]
+    records.forget_samples("gx-1/battery/1", DAY + 1, 2)
+    records.add_samples("gx-1/battery/1", [((DAY + 1) * 86_400.0, 60.0)])
+    assert records.samples("gx-1/battery/1", 2)[0].tolist() == [(DAY + 1) * 86_400.0, 60.0]
 
 
 async def test_a_disk_that_refuses_costs_no_assessment(
