@@ -233,13 +233,16 @@ class Inverter:
     async def _restore(self) -> list[Outcome]:
         serial_number = self.identity.serial_number
         found = self._keeper.originals(serial_number)
-        for query in sorted({SETTINGS[key].kind.query for key in found if key in SETTINGS}):
-            await self.ask(query)
+        queries = sorted({SETTINGS[key].kind.query for key in found if key in SETTINGS})
+        answers = {query: await self.ask(query) for query in queries}
+        # A setting that nobody could read may still be as a schedule left it, whatever was read before.
+        seen = {query: answer.values for query, answer in answers.items() if isinstance(answer, Reply)}
         originals = self._keeper.originals(serial_number)  # without what somebody else has set
-        wanted = to_restore({key: value for key, value in originals.items() if key in SETTINGS}, self.known)
+        ours = {key: value for key, value in originals.items() if key in SETTINGS}  # not of another release
+        wanted = to_restore(ours, replace(self.known, replies=seen))
         outcomes = [await self._change(change, Purpose.RESTORE) for change in wanted]
         due = {change.key for change in wanted}
-        for key in originals:
+        for key in ours:
             if key not in due:
                 self._forget(key)
         return outcomes

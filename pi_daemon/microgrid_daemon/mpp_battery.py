@@ -21,7 +21,7 @@ from .config import BatteryConfig
 from .inverter import Inverter, Outcome
 from .originals import StoredKeeper
 from .pi30.forms import Values
-from .pi30.settings import Change, Purpose, RefusalReason, SettingValue
+from .pi30.settings import SETTINGS, Change, Purpose, RefusalReason, SettingValue
 from .schedule.limits import Measured
 from .store import Store
 
@@ -125,7 +125,9 @@ class MppBattery:
             return wanted
         originals = self._keeper.originals(inverter.identity.serial_number)
         changes = [
-            (Change(key, value), Purpose.RESTORE) for key, value in originals.items() if key not in wanted
+            (Change(key, value), Purpose.RESTORE)
+            for key, value in originals.items()
+            if key not in wanted and key in SETTINGS  # else another release will bring it back
         ]
         changes += [(Change(key, value), Purpose.SCHEDULE) for key, value in wanted.items()]
         for change, purpose in changes:

@@ -216,6 +216,14 @@ async def test_a_device_that_refuses_is_asked_again_later_and_given_back(stage: 
     assert RETRY_S < 300
 
 
+async def test_what_another_release_has_changed_is_in_nobodys_way(stage: Stage, store: Store) -> None:
+    StoredKeeper(store).remember(stage.device.unit.serial_number, "setting_of_tomorrow", 1)
+    stage.battery.receive(plan((ScheduleMode.CHARGE, 1200.0)))
+    await stage.goes_by(1)
+    assert stage.battery.trouble is None
+    assert stage.written == ["MUCHGC020", "POP00"]
+
+
 async def test_a_second_master_keeps_what_he_set(stage: Stage, store: Store) -> None:
     stage.battery.receive(plan((ScheduleMode.CHARGE, 1200.0)))
     await stage.goes_by(1)

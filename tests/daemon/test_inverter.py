@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,7 @@ from microgrid_daemon.pi30.settings import (
 )
 from simulator.pi30.device import Device
 from simulator.pi30.unit import Unit
-from tests.daemon.stage import link_to, wired
+from tests.daemon.stage import link_to, until, wired
 
 _ENABLED = ("output_source_priority", "charger_source_priority", "max_charging_current", "buzzer")
 SBU, UTILITY, SOLAR = (Change("output_source_priority", name) for name in ("sbu", "utility", "solar"))
@@ -34,6 +35,20 @@ class Clock:
 
     def __call__(self) -> float:
         return self.time_s
+
+
+class Switching(Unit):
+    """Does something when it is written to: the relay of one that does makes others hang or drop the line."""
+
+    def __init__(self, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._then = then
+
+    def answer(self, command: str) -> str:
+        said = super().answer(command)
+        if not command.startswith("Q"):
+            self._then()
+        return said
 
 
 @pytest.fixture
@@ -175,6 +190,47 @@ async def test_the_way_back_is_tried_until_it_worked(
     keeper.remember(serial, "output_source_priority", "sbu")
     assert await inverter.restore() == []
     assert dict(keeper.originals(serial)) == {}
+
+
+@pytest.mark.parametrize("loss", ["falls silent", "is unplugged"])
+async def test_what_could_not_be_read_again_is_not_forgotten(
+    inverter: Inverter, device: Device, keeper: MemoryKeeper, loss: str
+) -> None:
+    """The setter arrived and nothing after it: what was read before says nothing of the setting."""
+
+    def lose_the_line() -> None:
+        if loss == "falls silent":
+            device.behaviour.silent = True
+        else:
+            asyncio.get_running_loop().call_soon(device.unplug)
+
+    device.unit = Switching(lose_the_line)
+    serial = inverter.identity.serial_number
+    assert (await inverter.change(UTILITY, Purpose.SCHEDULE)).status is Status.FAILED
+    assert device.unit.settings.output_source_priority == 0
+    (outcome,) = await inverter.restore()
+    assert outcome.status is Status.FAILED
+    assert dict(keeper.originals(serial)) == {"output_source_priority": "sbu"}
+
+    device.behaviour.silent = False
+    device.unit = Unit()
+    device.unit.settings.output_source_priority = 0
+
+    async def back() -> bool:
+        return all(one.good for one in await inverter.restore())
+
+    await until(back)
+    assert device.unit.settings.output_source_priority == 2
+    assert dict(keeper.originals(serial)) == {}
+
+
+async def test_what_another_release_has_changed_is_kept_for_it(
+    inverter: Inverter, keeper: MemoryKeeper
+) -> None:
+    serial = inverter.identity.serial_number
+    keeper.remember(serial, "setting_of_tomorrow", 1)
+    assert await inverter.restore() == []
+    assert dict(keeper.originals(serial)) == {"setting_of_tomorrow": 1}
 
 
 async def test_what_the_operator_wants_is_not_undone(
