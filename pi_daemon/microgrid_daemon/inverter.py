@@ -49,7 +49,7 @@ class Status(StrEnum):
     REFUSED = "refused"
     """Not allowed; nothing was written."""
     FAILED = "failed"
-    """The device refused, or what was read back differs."""
+    """It could not be read before, the device refused, or what was read back differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Inverter:
         self.identity = identity
         self.known = Known(identity.profile)
         self.stopped = False
-        """Set after two failures in a row: nothing but restoring is written until somebody cleared it."""
+        """Set after two failed writes in a row: nothing but restoring is written until somebody clears it."""
         self.enabled = frozenset(enabled)
         """Names of the settings that may be written."""
         self._keeper = keeper if keeper is not None else MemoryKeeper()
@@ -191,7 +191,8 @@ class Inverter:
             # Old knowledge decides nothing: the display has buttons, too.
             looked = await self.ask(setting.kind.query)
             if isinstance(looked, Rejection):
-                return self._failed(change, None, f"could not be read before: {looked}")
+                # Nothing was sent, so it is no failed write: a line may be lost for a second.
+                return Outcome(change, Status.FAILED, detail=f"could not be read before: {looked}")
             await self._learn_limits()
         command = plan(change, self.known, self.enabled, purpose)
         if isinstance(command, Refusal):
@@ -218,7 +219,9 @@ class Inverter:
         if not same(after, change.value):
             why = "the device refused it (NAK)" if said is False else f"answered {said}"
             found = "nothing could be read back" if after is None else f"read back {after}"
-            return self._failed(change, before, f"{command}: {why}, {found}", after)
+            self._failures += 1
+            self.stopped |= self._failures >= _FAILURES_TO_STOP
+            return Outcome(change, Status.FAILED, before, after, f"{command}: {why}, {found}")
         self._failures = 0
         if purpose is Purpose.SCHEDULE:
             self._written[change.key] = change.value
@@ -291,13 +294,6 @@ class Inverter:
         self._keeper.forget(self.identity.serial_number, key)
         for known in (self._written, self._attempted, self._told):
             known.pop(key, None)
-
-    def _failed(
-        self, change: Change, before: SettingValue | None, detail: str, after: SettingValue | None = None
-    ) -> Outcome:
-        self._failures += 1
-        self.stopped |= self._failures >= _FAILURES_TO_STOP
-        return Outcome(change, Status.FAILED, before, after, detail)
 
 
 def _refused(change: Change, refusal: Refusal) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -214,6 +215,29 @@ async def test_a_device_that_refuses_is_asked_again_later_and_given_back(stage: 
     assert stage.device.unit.settings.output_source_priority == 0
     assert stage.device.unit.settings.max_ac_charging_current == 20
     assert RETRY_S < 300
+
+
+async def test_a_plug_that_is_out_for_a_moment_stops_nothing(stage: Stage) -> None:
+    """It is out when an interval ends; in the next one the battery does again what is planned."""
+    charge = (ScheduleMode.CHARGE, 1200.0)
+    stage.battery.receive(plan(charge, (ScheduleMode.IDLE, None), charge))
+    await stage.goes_by(1)
+    await stage.goes_by(1780)
+    stage.time.now_s += 20
+    assert stage.wall.time is not None
+    stage.wall.time += timedelta(seconds=20)
+    stage.device.unplug()
+    await stage.battery.step()
+    assert "not restored" in (stage.battery.trouble or "")
+    inverter = stage.collector.inverter
+    await asyncio.sleep(0.1)  # the link looks for the device again
+    await stage.goes_by(RETRY_S)
+    assert stage.collector.inverter is inverter, "nobody else noticed"
+    assert stage.battery.trouble is None
+    assert stage.written == ["MUCHGC020", "POP00", "POP02", "MUCHGC030"]
+    await stage.goes_by(1800)
+    assert stage.battery.trouble is None
+    assert stage.written[4:] == ["MUCHGC020", "POP00"]
 
 
 async def test_what_another_release_has_changed_is_in_nobodys_way(stage: Stage, store: Store) -> None:

@@ -404,7 +404,7 @@ async def test_a_retained_command_is_none(mosquitto: Mosquitto, home: Home, stor
 async def test_whatever_the_device_does_there_is_an_answer(
     mosquitto: Mosquitto, home: Home, store: Store, kind: str
 ) -> None:
-    async with a_house(mosquitto, home, store, SOME, kind=kind) as house:
+    async with a_house(mosquitto, home, store, (*SOME, "max_charging_current"), kind=kind) as house:
         how = house.device.behaviour
         how.refuses = frozenset({"PDa"})
         result = await house.send(command("set_buzzer", False))
@@ -426,12 +426,19 @@ async def test_whatever_the_device_does_there_is_an_answer(
         assert result.status is CommandStatus.FAILED
         how.fixed_answer = b""
         assert await house.collector.round()
-        # Two in a row: nothing is written until somebody says so.
-        result = await house.send(command("set_battery_float_voltage", 53.0, id="ha-5"), 5)
+        # Nothing was sent, so none of that was a failed write. These are two in a row:
+        how.refuses = frozenset({"POP01", "MNCHGC0020"})
+        writes: dict[str, Scalar] = {"set_output_source_priority": "solar", "set_max_charging_current": 20}
+        for number, (name, value) in enumerate(writes.items(), 5):
+            result = await house.send(command(name, value, id=f"ha-{number}"), number)
+            assert result.status is CommandStatus.FAILED
+            assert "the device refused it (NAK)" in (result.reason or "")
+        # Nothing is written until somebody says so.
+        result = await house.send(command("set_battery_float_voltage", 53.0, id="ha-7"), 7)
         assert result.status is CommandStatus.REJECTED
         assert "writing stopped after 2 failures" in (result.reason or "")
-        assert (await house.send(command("resume_writing", id="ha-6"), 6)).status is CommandStatus.SUCCEEDED
-        result = await house.send(command("set_battery_float_voltage", 53.0, id="ha-7"), 7)
+        assert (await house.send(command("resume_writing", id="ha-8"), 8)).status is CommandStatus.SUCCEEDED
+        result = await house.send(command("set_battery_float_voltage", 53.0, id="ha-9"), 9)
         assert result.status is CommandStatus.SUCCEEDED, result
         assert house.device.unit.written == ["MUCHGC020", "PBFT53.0"]
 

@@ -152,6 +152,24 @@ async def test_without_a_look_nothing_is_written(inverter: Inverter, device: Dev
     assert device.unit.written == []
 
 
+async def test_what_was_not_written_is_no_failed_write(
+    inverter: Inverter, device: Device, keeper: MemoryKeeper
+) -> None:
+    """A plug that is out for a second must not stop all writing until somebody comes."""
+    for change in (UTILITY, Change("max_charging_current", 20)):
+        assert (await inverter.change(change, Purpose.SCHEDULE)).good
+    device.unplug()
+    assert [one.status for one in await inverter.restore()] == [Status.FAILED, Status.FAILED]
+    assert not inverter.stopped
+
+    async def back() -> bool:
+        return all(one.good for one in await inverter.restore())
+
+    await until(back)
+    assert not inverter.stopped
+    assert dict(keeper.originals(inverter.identity.serial_number)) == {}
+
+
 async def test_what_schedules_changed_returns(
     inverter: Inverter, device: Device, keeper: MemoryKeeper
 ) -> None:
