@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import re
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -60,7 +61,10 @@ class Achieved:
 
 
 class BatteryDriver(Protocol):
-    """What a battery must be able to do; nothing of it raises."""
+    """What a battery must be able to do.
+
+    Nothing of it raises, but `apply` an OperationalError when it could not note what it would change.
+    """
 
     continuous: bool
     """Whether it must be told in every step, because its power follows from what is measured."""
@@ -148,8 +152,12 @@ class Battery:
         )
 
     def receive(self, payload: bytes) -> None:
-        """Take a schedule document."""
-        self._executor.receive(payload, self._clock.now())
+        """Take a schedule document; one that the disk does not take is not held."""
+        try:
+            self._executor.receive(payload, self._clock.now())
+        except sqlite3.OperationalError as error:
+            _LOGGER.error("a schedule came and is not held: %s", error, extra=self._extra)
+            return
         _LOGGER.info("a schedule came, and was answered", extra=self._extra)
         self._node.connection.pump()
         self._said = None
@@ -186,9 +194,14 @@ class Battery:
         measured = self._measured()
         # Old readings are no measurement of these seconds.
         power_w = measured.power_w if measured.age_s <= self.config.limits.max_age_s else None
-        planned = self._executor.advance(now, power_w=power_w, seconds=seconds, trouble=self._trouble)
+        unbooked: str | None = None
+        try:
+            planned = self._executor.advance(now, power_w=power_w, seconds=seconds, trouble=self._trouble)
+        except sqlite3.OperationalError as error:
+            # What cannot be noted is not done: nobody would know of it after a crash.
+            planned, unbooked = _LET_GO, f"the course of the schedule cannot be noted: {error}"
         allowed = self._allowed(planned, measured, now, seconds)
-        trouble = allowed.reason
+        trouble = allowed.reason or unbooked
         wanted = allowed.instruction
         if measured.trouble or (planned.mode is ScheduleMode.IDLE and planned.basis in _ON_ITS_OWN):
             wanted = _LET_GO
@@ -252,7 +265,10 @@ class Battery:
         # Who is not there was not asked: no need to wait when he is back.
         self._tried = wanted if math.isfinite(measured.age_s) else None
         let_go = wanted is _LET_GO
-        achieved = await (self._driver.release() if let_go else self._driver.apply(wanted))
+        try:
+            achieved = await (self._driver.release() if let_go else self._driver.apply(wanted))
+        except sqlite3.OperationalError as error:
+            achieved = Achieved(f"what would be changed cannot be noted: {error}")
         if achieved.trouble is None:
             # Small steps of the power are no news.
             news = self._done is None or wanted.mode is not self._done.mode

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -304,8 +305,12 @@ class Connection:
 
     def _flush(self) -> None:
         if self._done:
-            self._store.sent(self._done, self._answers)
-            self._done = []
+            done, self._done = self._done, []
+            try:
+                self._store.sent(done, self._answers)
+            except sqlite3.OperationalError as error:  # they go out again with the next connection
+                text = "what the broker has stays in the outbox: %s"
+                _LOGGER.error(text, error, extra={"node": self.node})
             self.pump()
 
     def _hear(self, topic: str, payload: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -115,8 +116,13 @@ class CommandDesk:
             self._ignore(f"{command.detail} ({command.reason})")
             return
         with about(command=command.id):
-            if not self._repeated(command):
-                self._take(command, payload, now)
+            try:
+                if not self._repeated(command):
+                    self._take(command, payload, now)
+            except sqlite3.OperationalError as error:
+                _LOGGER.error(
+                    "it is not carried out, because it cannot be kept: %s", error, extra=self._extra
+                )
 
     def _repeated(self, command: Command) -> bool:
         """Give the answer of a command that came before; one that is under way answers itself."""
@@ -246,16 +252,19 @@ class CommandDesk:
     # ------------------------------------------------------------------------------------------- what is said
 
     def _finish(self, command: Command, end: _End) -> None:
-        """Keep the answer and send it, both or none."""
+        """Keep the answer and send it, both or none; else it waits for the next start."""
         reason = None if end.reason is None else end.reason[:_LONGEST_REASON]
         result = command_result_payload(CommandResult(command.id, end.status, reason, end.values or {}))
-        with self._store.transaction() as connection:
-            connection.execute(
-                "UPDATE command SET result = ? WHERE node = ? AND id = ?",
-                (result, self.config.node, command.id),
-            )
-            self._store.post([(self._node.connection.topic(topics.CMD_RESULT), result)], Weight.PROMISE)
-            self._count(end.status)
+        try:
+            with self._store.transaction() as connection:
+                connection.execute(
+                    "UPDATE command SET result = ? WHERE node = ? AND id = ?",
+                    (result, self.config.node, command.id),
+                )
+                self._store.post([(self._node.connection.topic(topics.CMD_RESULT), result)], Weight.PROMISE)
+                self._count(end.status)
+        except sqlite3.OperationalError as error:
+            _LOGGER.error("the answer cannot be kept: %s", error, extra=self._extra)
         level = logging.INFO if end.status is CommandStatus.SUCCEEDED else logging.WARNING
         text = f"{command.command} {_text(command.parameters)}: {end.status}"
         _LOGGER.log(level, "%s", text if reason is None else f"{text}: {reason}", extra=self._extra)

@@ -237,6 +237,8 @@ async def _release(battery: Battery) -> None:
             trouble = (await battery.stop()).trouble
     except TimeoutError:
         trouble = f"not done within {RELEASE_S:g} s: it is done at the next start"
+    except Exception as error:  # the other batteries must be let go, too
+        trouble = f"{type(error).__name__}: {error}"
     if trouble is not None:
         _LOGGER.error("settings were not given back: %s", trouble, extra={"node": battery.config.node})
 
@@ -256,24 +258,29 @@ async def restore(config: Config) -> bool:
             except TimeoutError:
                 _LOGGER.error("not restored within %g s", RELEASE_S, extra={"node": one.node})
                 good = False
+            except Exception:  # the other devices must be restored, too
+                _LOGGER.exception("not restored", extra={"node": one.node})
+                good = False
             finally:
                 await link.close()
         for battery in config.batteries if changed else ():
             if battery.inverter is None:
-                good &= await _restore_station(_station(battery, store), battery.node)
+                good &= await _restore_station(battery, store)
     finally:
         store.close()
     return good
 
 
-async def _restore_station(battery: VictronBattery | DrivenBattery, node: str) -> bool:
+async def _restore_station(battery: BatteryConfig, store: Store) -> bool:
     try:
         async with asyncio.timeout(RELEASE_S):
-            outcome = await battery.restore()
+            outcome = await _station(battery, store).restore()
     except TimeoutError:
         outcome = Achieved(f"the device did not answer within {RELEASE_S:g} s")
+    except Exception as error:  # the other devices must be restored, too
+        outcome = Achieved(f"{type(error).__name__}: {error}")
     if outcome.trouble is not None:
-        _LOGGER.error("not restored: %s", outcome.trouble, extra={"node": node})
+        _LOGGER.error("not restored: %s", outcome.trouble, extra={"node": battery.node})
     return outcome.trouble is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +36,7 @@ from .pi30.settings import (
 )
 from .transport.link import Link
 
+_LOGGER = logging.getLogger(__name__)
 _FAILURES_TO_STOP = 2
 # What limits are drawn from, beside what is read back.
 _LISTS = ("QMCHGCR", "QMUCHGCR", "QDI")
@@ -203,11 +206,18 @@ class Inverter:
             return Outcome(change, Status.UNCHANGED, before, before)
         if (refusal := self._not_now(change, purpose)) is not None:
             return _refused(change, refusal)
-        if purpose is Purpose.SCHEDULE and before is not None:
-            # On disk before the device: a crash in between must not lose what to return to.
-            self._keeper.remember(self.identity.serial_number, change.key, before, change.value)
-            self._attempted[change.key] = change.value
-        self._ledger.note(change.key, self._now())
+        try:
+            if purpose is Purpose.SCHEDULE and before is not None:
+                # On disk before the device: a crash in between must not lose what to return to.
+                self._keeper.remember(self.identity.serial_number, change.key, before, change.value)
+                self._attempted[change.key] = change.value
+            self._ledger.note(change.key, self._now())
+        except sqlite3.OperationalError as error:
+            if purpose is not Purpose.RESTORE:
+                why = f"nothing was written, because it could not be noted before: {error}"
+                return Outcome(change, Status.FAILED, before, before, why)
+            # The way back must be open whatever the disk does; the ledger has counted it in memory.
+            _LOGGER.error("%s goes back to %s, which could not be noted: %s", change.key, change.value, error)
         self._changing = change.key
         try:
             answer = await self.link.request(command)

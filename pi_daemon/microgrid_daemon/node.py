@@ -77,7 +77,7 @@ class Node:
         self._frames = FrameStore(store, connection.node, boot_id, most_frames=most_frames)
         self._log = NodeLog(self._frames, clock, kind, interval_s or kind.interval_s)
         self._sender = LogSender(self._frames)
-        self._log_trouble = ""
+        self._log_trouble = self._note_trouble = ""
         connection.listen(topics.LOG_ACK, self._acknowledged)
         connection.on_listeners(self._sender.connected)
 
@@ -86,7 +86,7 @@ class Node:
         self.connection.announce(birth_payload(replace(birth, log_channels=self._log.keys)))
         if not self._booted:
             self._booted = True
-            self._tell(EventType.BOOT, EventState.MOMENT, "BOOT", Severity.INFO, {})
+            self.tell(EventType.BOOT, "BOOT", Severity.INFO, {})
 
     def live(
         self,
@@ -135,11 +135,28 @@ class Node:
     def tell(
         self, kind: EventType, code: str, severity: Severity, values: Mapping[str, Scalar | None]
     ) -> None:
-        """Tell of something that has no duration."""
-        self._tell(kind, EventState.MOMENT, code, severity, values)
+        """Tell of something that has no duration; what the disk does not take is only in the daemon's log."""
+        try:
+            self._tell(kind, EventState.MOMENT, code, severity, values)
+        except sqlite3.OperationalError as error:
+            text = "the event %s is lost: %s"
+            _LOGGER.error(text, code, error, extra={"node": self.connection.node})
 
     def note(self, active: Mapping[str, Alarm]) -> None:
-        """Raise what began and clear what ended since the last time, also when that was another run."""
+        """Raise what began and clear what ended since the last time, also when that was another run.
+
+        What the disk does not take is raised or cleared as soon as it does.
+        """
+        try:
+            self._note(active)
+        except sqlite3.OperationalError as error:
+            if self._note_trouble != (trouble := str(error)):
+                self._note_trouble = trouble
+                _LOGGER.error("alarms wait for the disk: %s", trouble, extra={"node": self.connection.node})
+        else:
+            self._note_trouble = ""
+
+    def _note(self, active: Mapping[str, Alarm]) -> None:
         before = self._active()
         if before.keys() == active.keys():
             return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import sqlite3
 from collections.abc import Mapping
 
 from .pi30.settings import SettingValue, WriteLedger, WriteLimits
 from .store import Store
 
+_LOGGER = logging.getLogger(__name__)
 _KEPT_S = 2 * 86_400.0
 """The limits of writing look a day back."""
 
@@ -52,12 +55,18 @@ class StoredKeeper:
                 )
 
     def forget(self, serial_number: str, key: str) -> None:
-        """It is back, or somebody else wants it otherwise."""
-        with self._store.transaction() as connection:
-            for table in ("original", "held"):
-                connection.execute(
-                    f"DELETE FROM {table} WHERE device = ? AND setting = ?", (serial_number, key)
-                )
+        """It is back, or somebody else wants it otherwise.
+
+        On a disk that takes nothing it stays, which the log says: bringing back twice does no harm.
+        """
+        try:
+            with self._store.transaction() as connection:
+                for table in ("original", "held"):
+                    connection.execute(
+                        f"DELETE FROM {table} WHERE device = ? AND setting = ?", (serial_number, key)
+                    )
+        except sqlite3.OperationalError as error:
+            _LOGGER.error("%s of %s stays noted as changed: %s", key, serial_number, error)
 
 
 class StoredLedger(WriteLedger):

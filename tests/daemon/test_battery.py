@@ -240,6 +240,35 @@ async def test_a_plug_that_is_out_for_a_moment_stops_nothing(stage: Stage) -> No
     assert stage.written[4:] == ["MUCHGC020", "POP00"]
 
 
+async def test_on_a_disk_that_takes_nothing_the_battery_is_given_back(
+    stage: Stage, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The limits would not be looked at by a daemon that ends, and the inverter would go on charging."""
+    found = stage.device.unit.settings
+    as_found = (found.output_source_priority, found.max_ac_charging_current)
+    stage.battery.receive(plan((ScheduleMode.CHARGE, 1200.0)))
+    await stage.goes_by(1)
+    assert stage.written == ["MUCHGC020", "POP00"]
+    store.ask("PRAGMA query_only = 1")
+    await stage.goes_by(5)
+    assert stage.battery.trouble == (
+        "the course of the schedule cannot be noted: attempt to write a readonly database"
+    )
+    assert (found.output_source_priority, found.max_ac_charging_current) == as_found
+    stage.battery.receive(plan((ScheduleMode.IDLE, None), revision=2))
+    assert "a schedule came and is not held" in caplog.text
+    stage.device.unit.warnings = "01" + "0" * 34
+    for _ in range(60):
+        await stage.goes_by(5)
+    assert len(stage.written) == 4
+    assert "alarms wait for the disk" in caplog.text
+    assert (await stage.battery.stop()).trouble is None
+    store.ask("PRAGMA query_only = 0")
+    await stage.goes_by(5)
+    assert stage.battery.trouble is None
+    assert stage.written[4:] == ["MUCHGC020", "POP00"], "the disk takes the course again"
+
+
 async def test_what_another_release_has_changed_is_in_nobodys_way(stage: Stage, store: Store) -> None:
     StoredKeeper(store).remember(stage.device.unit.serial_number, "setting_of_tomorrow", 1)
     stage.battery.receive(plan((ScheduleMode.CHARGE, 1200.0)))

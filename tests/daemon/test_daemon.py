@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from microgrid_core.contract.messages import Command, CommandStatus, ScheduleMod
 from microgrid_core.contract.schedule import AckStatus, Interval, Schedule
 from microgrid_daemon import daemon, systemd
 from microgrid_daemon.cli import main
-from microgrid_daemon.config import Config, parse
+from microgrid_daemon.config import Config, InverterConfig, parse
 from microgrid_daemon.log import JsonLines, about
 from microgrid_daemon.originals import StoredKeeper
 from microgrid_daemon.store import Store
+from microgrid_daemon.transport.link import Link
 from simulator.pi30.device import Device
 from simulator.pi30.unit import Unit
 from tests.daemon.home import Home
@@ -271,6 +273,40 @@ async def test_restore_needs_no_broker(tmp_path: Path, device: Device) -> None:
     device.unplug()
     assert not await daemon.restore(config)
     store.close()
+
+
+async def test_one_device_that_breaks_keeps_no_other_from_its_way_back(
+    tmp_path: Path, device: Device, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = device.plug_into_terminal()
+    config = parse(CONFIG.format(folder=tmp_path, port=1, device=path), Path("daemon.toml"), {})
+    config = replace(config, inverters=(replace(config.inverters[0], node="broken"), *config.inverters))
+    store = Store(tmp_path / daemon.STORE)
+    StoredKeeper(store).remember(device.unit.serial_number, "output_source_priority", "solar")
+    restore_one = daemon._restore_one
+
+    async def broken(one: InverterConfig, link: Link, store: Store) -> bool:
+        if one.node == "broken":
+            raise RuntimeError("on purpose")
+        return await restore_one(one, link, store)
+
+    monkeypatch.setattr(daemon, "_restore_one", broken)
+    assert not await daemon.restore(config)
+    assert "on purpose" in caplog.text
+    assert device.unit.written == ["POP01"]
+    store.close()
+
+    async def breaks(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("stopped on purpose")
+
+    monkeypatch.setattr(daemon.Battery, "stop", breaks)
+    monkeypatch.setattr(daemon.Battery, "step", breaks)
+    caplog.set_level(logging.INFO)
+    await daemon.run(config)
+    assert "settings were not given back: RuntimeError: stopped on purpose" in caplog.text
+    assert "stopped" in caplog.messages, "and everything else was closed"
+    device.unplug()
 
 
 async def test_an_inverter_that_takes_too_long_is_left_for_the_next_start(

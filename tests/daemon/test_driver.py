@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -360,6 +361,22 @@ async def test_a_connection_that_breaks_is_begun_again(
     await until(again)
     await wilful.driven.close()
     assert "the driver broke" in caplog.text
+
+
+async def test_what_cannot_be_noted_is_not_begun(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, simulation = simulated(store, state_of_charge_percent=60)
+    stage.battery.receive(plan((CHARGE, 2000.0)))
+
+    def refused(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StoredKeeper, "remember", refused)
+        await stage.goes_by(20)
+    assert stage.battery.trouble == "what would be changed cannot be noted: database or disk is full"
+    assert simulation.physics.task.mode == "follow", "it goes its own way"
+    await stage.goes_by(60)
+    assert stage.battery.trouble is None
 
 
 async def test_what_a_crash_left_is_released_by_the_next_process(

@@ -94,3 +94,45 @@ async def test_a_crash_between_the_disk_and_the_device_is_no_second_master(store
         assert device.unit.settings.output_source_priority == 1
         assert told == []
         await link.close()
+
+
+async def test_on_a_disk_that_takes_nothing_only_the_way_back_is_open(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = Device(Unit())
+    with wired(device, "usb") as places:
+        link = link_to(places)
+        found = await identify(link)
+        assert isinstance(found, Identity)
+        key, serial = "output_source_priority", found.serial_number
+        ledger = StoredLedger(store, serial)
+        inverter = Inverter(
+            link,
+            found,
+            enabled=[key, "buzzer"],
+            keeper=StoredKeeper(store),
+            ledger=ledger,
+            now=lambda: NOON_S,
+        )
+        assert (await inverter.change(Change(key, "utility"), Purpose.SCHEDULE)).good
+        store.ask("PRAGMA query_only = 1")
+        for change, purpose in (
+            (Change("max_charging_current", 20), Purpose.SCHEDULE),
+            (Change("buzzer", False), Purpose.OPERATOR),
+        ):
+            inverter.enabled = frozenset({key, change.key})
+            refused = await inverter.change(change, purpose)
+            assert refused.status is Status.FAILED
+            assert "could not be noted before: attempt to write a readonly database" in refused.detail
+        assert device.unit.written == ["POP00"]
+        assert [outcome.status for outcome in await inverter.restore()] == [Status.DONE]
+        assert device.unit.written == ["POP00", "POP02"]
+        assert "output_source_priority goes back to sbu, which could not be noted" in caplog.text
+        assert f"output_source_priority of {serial} stays noted as changed" in caplog.text
+        assert await inverter.restore() == [], "it is back, as often as one looks"
+        assert not inverter.stopped
+        store.ask("PRAGMA query_only = 0")
+        assert await inverter.restore() == []
+        assert StoredKeeper(store).originals(serial) == {}
+        assert ledger.check(key, NOON_S + 10.0) is not None
+        await link.close()
