@@ -96,6 +96,8 @@ class Connection:
         self._handlers: dict[str, Handler] = {}
         self._unretained: set[str] = set()
         """Topics on which only what is said now counts."""
+        self._overheard: set[str] = set()
+        """Topics of others: what the broker kept there may be as old as it likes."""
         self._retained: dict[str, bytes] = {}
         self._birth: bytes | None = None
         self._online = False
@@ -137,8 +139,9 @@ class Connection:
             self._unretained.add(self.topic(suffix))
 
     def overhear(self, topic: str, handler: Handler) -> None:
-        """Have a topic heard that is none of a node, as of a sensor; before `start`."""
+        """Have a topic heard that is none of a node, as of a sensor, while it is said; before `start`."""
         self._handlers[topic] = handler
+        self._overheard.add(topic)
 
     def on_listeners(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever there are new ears: the broker's or Home Assistant's."""
@@ -238,7 +241,9 @@ class Connection:
         self._again.clear()
         self._after = 0
         _LOGGER.info("connected to %s:%d", self._broker.host, self._broker.port, extra={"node": self.node})
-        self._client.subscribe([(topic, 1) for topic in (*self._handlers, HOME_STATUS)])
+        # With QoS 0 the broker keeps nothing while we are away.
+        topics_heard = (*self._handlers, HOME_STATUS)
+        self._client.subscribe([(topic, 0 if topic in self._overheard else 1) for topic in topics_heard])
         self._say_who()
         self._listened()
         self.pump()
@@ -353,6 +358,8 @@ class Connection:
         self._pass_on(self._confirmed, mid)
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        if message.retain and message.topic in self._overheard:
+            return
         if message.retain and message.topic in self._unretained:
             self._pass_on(self._refuse_retained, message.topic)
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from paho.mqtt import publish
 
 from microgrid_core.contract import topics
 from microgrid_core.contract.encode import acknowledgement_payload, birth_payload, event_payload
@@ -89,6 +90,33 @@ async def test_what_is_told_reaches_the_node(connection: Connection, listener: L
         return heard == [b"{}"]
 
     await until(done)
+
+
+async def test_of_a_sensor_only_what_it_says_now_is_heard(mosquitto: Mosquitto, store: Store) -> None:
+    """Else the last word of a dead one would be new at every connection."""
+    topic, heard = "house/battery_temp", list[bytes]()
+
+    async def says(payload: bytes, *, retain: bool) -> None:
+        port = mosquitto.port
+        await asyncio.to_thread(publish.single, topic, payload, 1, retain, hostname="127.0.0.1", port=port)
+
+    for number in range(2):
+        await says(b"21.5", retain=True)
+        await says(b"21.6", retain=False)  # which the broker would keep for who is away
+        connection = Connection(BrokerConfig("127.0.0.1", mosquitto.port), "village", NODE, store)
+        connection.overhear(topic, heard.append)
+        connection.start()
+        await _connected(connection)
+        live = [f"{number}.{retain}".encode() for retain in (0, 1)]
+
+        async def said(live: list[bytes] = live) -> bool:
+            await says(live[0], retain=False)
+            await says(live[1], retain=True)
+            return set(live) <= set(heard)
+
+        await until(said)
+        await connection.stop()
+    assert set(heard) == {b"0.0", b"0.1", b"1.0", b"1.1"}
 
 
 async def test_the_outbox_waits_for_the_broker_and_keeps_its_order(
