@@ -229,7 +229,8 @@ class Battery:
             soc_percent, net_w, storage = measured.soc_percent, measured.net_w, self._storage()
             if soc_percent is None or net_w is None or storage is None:
                 rest = replace(planned, mode=ScheduleMode.IDLE, rate_w=None)
-                return Allowed(rest, "the load of the house is not known")
+                allowed = self._guard.allow(rest, measured, seconds)
+                return replace(allowed, reason="the load of the house is not known")
             wanted = follow(planned, self._executor.schedule, now, storage, soc_percent, net_w)
         return self._guard.allow(wanted, measured, seconds)
 

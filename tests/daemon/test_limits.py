@@ -91,6 +91,18 @@ def test_more_power_than_may_flow_ends_it(instruction: Instruction, power_w: flo
     assert guard.allow(instruction, FINE, 60.0).reason is None
 
 
+def test_the_rest_ends_by_time_whatever_is_planned_meanwhile() -> None:
+    guard = Guard(LIMITS)
+    reasons = [guard.allow(DISCHARGE, replace(FINE, power_w=1500.0), 5.0).reason for _ in range(6)]
+    assert "rests for 15 min" in (reasons[-1] or "")
+    idle = wanted(ScheduleMode.IDLE)
+    blind = replace(FINE, soc_percent=None)
+    for instruction, measured in ((idle, FINE), (DISCHARGE, blind), (idle, blind)):
+        guard.allow(instruction, measured, OVER_REST_S / 3.0 - 5.0)
+    assert "rests for 15 min" in (guard.allow(DISCHARGE, FINE, 5.0).reason or "")
+    assert guard.allow(DISCHARGE, FINE, 10.0).reason is None
+
+
 def test_a_peak_is_none() -> None:
     guard = Guard(LIMITS)
     for power_w in [1500.0, 1500.0, 900.0] * 20:

@@ -113,6 +113,7 @@ class Guard:
     def allow(self, wanted: Instruction, measured: Measured, seconds: float = 0.0) -> Allowed:
         """Return what may be done now; idle when nothing else is safe. `seconds` went by since the last."""
         limits = self._limits
+        self._rest_s = max(0.0, self._rest_s - seconds)  # whatever is planned meanwhile
         refusal = self.refusal(measured)
         if wanted.mode is ScheduleMode.IDLE:
             return Allowed(wanted, measured.trouble)
@@ -134,7 +135,6 @@ class Guard:
     def _too_much(self, wanted: Instruction, measured: Measured, seconds: float) -> str | None:
         """Note how long more flowed than may: what a device does of itself, nobody has limited."""
         limits = self._limits
-        self._rest_s = max(0.0, self._rest_s - seconds)
         power_w = measured.power_w or 0.0
         charges = wanted.mode is ScheduleMode.CHARGE
         flows_w, most_w = (-power_w, limits.max_charge_w) if charges else (power_w, limits.max_discharge_w)
