@@ -24,7 +24,7 @@ from .clock import Clock
 from .collector import Collector
 from .commands import CommandDesk
 from .config import BatteryConfig, Config, InverterConfig
-from .identity import identify
+from .identity import TRIES, identify
 from .inverter import ForeignChange, Inverter
 from .log import Recent
 from .mpp_battery import MppBattery
@@ -285,7 +285,7 @@ async def _restore_station(battery: BatteryConfig, store: Store) -> bool:
 
 
 async def _restore_one(config: InverterConfig, link: Link, store: Store) -> bool:
-    found = await identify(link, config.family)
+    found = await identify(link, config.family, tries=TRIES)
     if isinstance(found, Rejection):
         _LOGGER.error("not restored: %s", found, extra={"node": config.node})
         return False

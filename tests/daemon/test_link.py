@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from microgrid_daemon.identity import Identity, identify
+from microgrid_daemon.identity import TRIES, Identity, identify
 from microgrid_daemon.pi30.decode import Reply
 from microgrid_daemon.pi30.models import Family
 from microgrid_daemon.pi30.rejection import Reason, Rejection
@@ -417,6 +417,30 @@ async def test_an_inverter_says_who_it_is(link: Link, device: Device) -> None:
     nobody = await identify(link)
     assert isinstance(nobody, Rejection)
     assert nobody.reason is Reason.NOT_FOUND
+
+
+async def test_a_serial_number_that_is_lost_is_no_other_inverter(link: Link, device: Device) -> None:
+    """QID tells only 14 of its characters, under which nothing was kept that has to go back."""
+    whole = "92932105105315000001"
+    device.unit.serial_number = whole
+    device.behaviour.silent_to = frozenset({"QSID"})
+    lost = await identify(link)
+    assert isinstance(lost, Rejection)
+    assert lost.reason is Reason.SILENCE
+    device.behaviour.silent_to = frozenset()
+    found = await identify(link)
+    assert isinstance(found, Identity)
+    assert found.serial_number == whole
+
+
+async def test_an_inverter_that_never_answers_for_its_whole_serial_number_has_a_short_one(
+    link: Link, device: Device
+) -> None:
+    device.behaviour.silent_to = frozenset({"QSID"})
+    found = await identify(link, tries=TRIES)
+    assert isinstance(found, Identity)
+    assert found.serial_number == SERIAL
+    assert device.heard.count("QSID") == 4
 
 
 # ----------------------------------------------------------------------------------------------- device files

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ..identity import Identity, identify
+from ..identity import TRIES, Identity, identify
 from ..inverter import Inverter, Status
 from ..pi30 import setters, warnings
 from ..pi30.decode import Reply, query_of, units_of
@@ -103,7 +103,7 @@ def _names(places: list[Place]) -> str:
 async def _identified(arguments: argparse.Namespace) -> AsyncIterator[tuple[Link, Identity]]:
     """A link and who is there; raises _Unreachable."""
     async with _opened(arguments) as link:
-        found = await identify(link, Family(arguments.family) if arguments.family else None)
+        found = await identify(link, Family(arguments.family) if arguments.family else None, tries=TRIES)
         if isinstance(found, Rejection):
             raise _Unreachable(found.detail)
         yield link, found
@@ -112,7 +112,7 @@ async def _identified(arguments: argparse.Namespace) -> AsyncIterator[tuple[Link
 async def _identify_at(place: Place) -> Identity | Rejection:
     link = Link(lambda: [place])
     try:
-        return await identify(link)
+        return await identify(link, tries=TRIES)
     finally:
         await link.close()
 
