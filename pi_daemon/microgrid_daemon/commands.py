@@ -228,9 +228,17 @@ class CommandDesk:
         if (held := inverter.held(key)) is not None:
             why = f"a schedule holds {key} = {held}: cancel the schedule, or wait for the end of its interval"
             return _End(CommandStatus.REJECTED, why)
-        outcome = await inverter.change(Change(key, value), Purpose.OPERATOR)
+        expired: _End | None = None
+
+        def still_valid() -> bool:
+            nonlocal expired
+            now = self._clock.now()
+            expired = None if now is None else _expired(command, now)
+            return expired is None
+
+        outcome = await inverter.change(Change(key, value), Purpose.OPERATOR, still_valid=still_valid)
         self.collector.refresh()
-        return _ended(outcome)
+        return expired or _ended(outcome)
 
     async def _looked_after(self, command: Command) -> _End:
         """Say what became of a command that was under way when the daemon ended: it is never run again."""
@@ -311,6 +319,7 @@ _STATUS: Mapping[Status, CommandStatus] = {
     Status.DONE: CommandStatus.SUCCEEDED,
     Status.UNCHANGED: CommandStatus.SUCCEEDED,
     Status.REFUSED: CommandStatus.REJECTED,
+    Status.EXPIRED: CommandStatus.EXPIRED,
     Status.FAILED: CommandStatus.FAILED,
 }
 

@@ -51,6 +51,8 @@ class Status(StrEnum):
     """It was so already; nothing was written."""
     REFUSED = "refused"
     """Not allowed; nothing was written."""
+    EXPIRED = "expired"
+    """Nobody wanted it any more when its turn came; nothing was written."""
     FAILED = "failed"
     """It could not be read before, the device refused, or what was read back differs."""
 
@@ -183,12 +185,23 @@ class Inverter:
                 self._told[key] = seen
                 self._on_foreign(ForeignChange(key, written, seen))
 
-    async def change(self, change: Change, purpose: Purpose = Purpose.OPERATOR) -> Outcome:
-        """Make a change if it is allowed and due, and prove it by reading back."""
-        async with self._turn:
-            return await self._change(change, purpose)
+    async def change(
+        self,
+        change: Change,
+        purpose: Purpose = Purpose.OPERATOR,
+        *,
+        still_valid: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """Make a change if it is allowed and due, and prove it by reading back.
 
-    async def _change(self, change: Change, purpose: Purpose) -> Outcome:
+        `still_valid` is asked last of all before something is written: waiting and reading take their time.
+        """
+        async with self._turn:
+            return await self._change(change, purpose, still_valid)
+
+    async def _change(
+        self, change: Change, purpose: Purpose, still_valid: Callable[[], bool] = lambda: True
+    ) -> Outcome:
         setting = SETTINGS.get(change.key)
         if setting is not None:
             # Old knowledge decides nothing: the display has buttons, too.
@@ -206,6 +219,8 @@ class Inverter:
             return Outcome(change, Status.UNCHANGED, before, before)
         if (refusal := self._not_now(change, purpose)) is not None:
             return _refused(change, refusal)
+        if not still_valid():
+            return Outcome(change, Status.EXPIRED, before, before)
         try:
             if purpose is Purpose.SCHEDULE and before is not None:
                 # On disk before the device: a crash in between must not lose what to return to.

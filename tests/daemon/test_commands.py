@@ -376,6 +376,25 @@ async def test_a_command_that_comes_twice_runs_once(mosquitto: Mosquitto, home: 
     assert written == ["PDa"]
 
 
+async def test_what_expires_while_it_waits_for_its_turn_is_not_written(house: House) -> None:
+    """Schedules and the way back go through the same inverter, and a sick line takes its time."""
+    inverter = house.collector.inverter
+    assert inverter is not None
+
+    async def taken() -> bool:
+        return house.counted("accepted") == 1
+
+    async with inverter._turn:
+        house.home.say(NODE, topics.CMD_SET, command("set_buzzer", False, valid_s=1.0))
+        await until(taken)
+        await asyncio.sleep(1.0)
+    (result,) = await house.results(1)
+    assert result.status is CommandStatus.EXPIRED
+    assert "it was valid until" in (result.reason or "")
+    assert house.device.unit.written == []
+    assert house.counted("expired") == 1
+
+
 async def test_what_a_schedule_holds_is_left_to_it(house: House) -> None:
     inverter = house.collector.inverter
     assert inverter is not None
