@@ -307,7 +307,11 @@ class GxBattery:
         reasons: tuple[str, ...] = ()
         if status is None:
             status, reasons = judge(
-                interval, course.energy_ws, course.seconds, late=course.late, trouble=course.trouble
+                interval,
+                course.energy_ws,
+                course.seconds,
+                joined_s=None if course.late else 0.0,
+                trouble=course.trouble,
             )
         self._courses[number] = replace(course, status=status)
         self._report(interval, self._courses[number], now, reasons)

@@ -35,6 +35,8 @@ KEEP: Final = timedelta(days=400)
 """Of executions: a year to compare with the same season of the year before."""
 KEEP_ACK_IDS: Final = 1024
 """Of each node: more acknowledgements than a week of half hours has, so that no repetition counts twice."""
+ON_TIME_S: Final = 5.0
+"""An interval that began so soon after its start began with it."""
 REPORT_WITHIN: Final = timedelta(minutes=15)
 """After its end an interval without a last word is shown as unreported; one that comes later still counts."""
 
@@ -106,7 +108,7 @@ class Execution:
     late: bool = False
     """The node joined it after its start."""
     late_s: float | None = None
-    """So long after its start it began, by the clock of the node."""
+    """So long after its start it began, by the clock of the node; also where it took the place of another."""
     reasons: tuple[str, ...] = ()
 
     @property
@@ -141,7 +143,8 @@ class Execution:
         """Energy that was moved of what was planned."""
         if self.mode not in (ScheduleMode.CHARGE, ScheduleMode.DISCHARGE):
             return 0.0
-        missed = timedelta(seconds=self.late_s or 0.0) if self.late else timedelta()
+        late_s = self.late_s or 0.0
+        missed = timedelta(seconds=late_s if late_s > ON_TIME_S else 0.0)
         ran = INTERVAL - min(INTERVAL, missed)
         return (self.actual_w or 0.0) / 1000.0 * (ran / timedelta(hours=1))
 
@@ -177,7 +180,10 @@ def analyse(executions: Iterable[Execution], now: datetime) -> Analytics:
         if one.status
         not in (ExecutionStatus.PLANNED, ExecutionStatus.STARTED)  # its last word may still come
     ]
-    lateness = [one.late_s for one in judged if one.late_s is not None]
+    # One that took the place of another in the middle of its half hour was not joined late.
+    lateness = [
+        one.late_s for one in judged if one.late_s is not None and (one.late or one.late_s <= ON_TIME_S)
+    ]
 
     def count(status: ExecutionStatus) -> int:
         return sum(one.status is status for one in judged)

@@ -524,7 +524,7 @@ class ScheduleDesk:
                 self._changes.intervals[node_id, start] = None
         for start, interval in planned.items():
             if interval.end > at or (start not in known and start >= schedule.issued_at):
-                self._keep(_planned(node_id, schedule, interval))
+                self._keep(_going_on(known.get(start), _planned(node_id, schedule, interval)))
 
     def _note_execution(self, node_id: str, ack: Acknowledgement) -> Execution | None:
         """Take the word of a node about an interval; None when the log has no such interval."""
@@ -538,7 +538,11 @@ class ScheduleDesk:
         if one.status in FINAL or (status := _OF_INTERVALS.get(ack.status)) is None:
             return one
         late_s = one.late_s
-        if status is ExecutionStatus.STARTED and ack.time is not None:
+        if (
+            status is ExecutionStatus.STARTED
+            and ack.time is not None
+            and (late_s is None or (ack.late and not one.late))
+        ):
             late_s = min(max((ack.time - one.start).total_seconds(), 0.0), INTERVAL.total_seconds())
         one = replace(
             one,
@@ -641,6 +645,13 @@ def _planned(node_id: str, schedule: Schedule, interval: Interval) -> Execution:
         mode=interval.mode,
         requested_w=interval.rate_w,
     )
+
+
+def _going_on(before: Execution | None, planned: Execution) -> Execution:
+    """Return an execution that goes on with what is asked already, if that is so: it began when that did."""
+    if before is None or (before.mode, before.requested_w) != (planned.mode, planned.requested_w):
+        return planned
+    return replace(planned, late=before.late, late_s=before.late_s)
 
 
 def _shown(one: Execution, now: datetime) -> Execution:

@@ -74,6 +74,13 @@ CREATE TABLE IF NOT EXISTS held (         -- what schedules wrote over the origi
   before TEXT NOT NULL,                   -- what stood there then, and still does after a crash in between
   PRIMARY KEY (device, setting)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS joined (       -- intervals that were begun after their start
+  node TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  after_s REAL NOT NULL,
+  PRIMARY KEY (node, revision, number)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS command (      -- so that none is run twice
   node TEXT NOT NULL,
   id TEXT NOT NULL,

@@ -29,7 +29,7 @@ from microgrid_core.contract.schedule import (
     Schedule,
     parse_acknowledgement,
 )
-from microgrid_daemon.schedule.executor import Executor
+from microgrid_daemon.schedule.executor import Executor, Tally
 from microgrid_daemon.store import Store
 
 T0 = datetime(2026, 3, 28, 22, 0, tzinfo=UTC)
@@ -206,6 +206,81 @@ def test_revisions(life: Life) -> None:
     assert life.executor.advance(T0 + 0.6 * HALF).mode is ScheduleMode.CHARGE
     assert life.told()[10:] == [(1, "started")]
     assert life.executor.schedule == schedule(6)
+
+
+def of_interval(life: Life, status: str) -> list[dict[str, Any]]:
+    """Return what was told of intervals with a status, each once."""
+    life.deliver()
+    once = {ack["ack_id"]: ack for ack in life.acks}
+    return [ack for ack in once.values() if ack["status"] == status and "interval_id" in ack]
+
+
+def test_what_a_new_revision_asks_again_goes_on(life: Life) -> None:
+    """A planner that sends its plan anew in every half hour makes nobody late."""
+    life.executor.receive(schedule_payload(schedule(1)), T0)
+    run(life, T0, T0 + 0.4 * HALF)
+    life.executor.receive(schedule_payload(schedule(2)), T0 + 0.4 * HALF)
+    run(life, T0 + 0.4 * HALF, T0 + 1.4 * HALF)
+    rest = Interval(2, T0 + HALF, ScheduleMode.DISCHARGE, 1500.0)
+    life.executor.receive(schedule_payload(schedule(3, rest)), T0 + 1.4 * HALF)
+    run(life, T0 + 1.4 * HALF, T0 + 2.1 * HALF)
+    assert life.executor.tally() == Tally(done=2, failed=0, late=0)
+    assert not any(ack["late"] for ack in of_interval(life, "started"))
+    assert [ack["actual_rate_w"] for ack in of_interval(life, "succeeded")] == [1990.0, 1490.0]
+
+
+def test_what_was_measured_before_a_revision_counts_for_the_same_power(life: Life) -> None:
+    life.executor.receive(schedule_payload(schedule(1)), T0)
+    life.executor.advance(T0)
+    life.executor.advance(T0 + 0.9 * HALF, power_w=-2000.0, seconds=1620.0)
+    life.executor.receive(schedule_payload(schedule(2)), T0 + 0.9 * HALF)
+    life.executor.advance(T0 + 0.9 * HALF)
+    life.reboot()
+    life.executor.advance(T0 + HALF, power_w=0.0, seconds=180.0)
+    (done,) = of_interval(life, "succeeded")
+    assert (done["revision"], done["late"], done["actual_rate_w"]) == (2, False, 1800.0)
+
+
+def test_another_power_in_the_middle_of_a_half_hour_is_judged_from_there(life: Life) -> None:
+    life.executor.receive(schedule_payload(schedule(1)), T0)
+    run(life, T0, T0 + 0.8 * HALF)
+    weaker = Interval(7, T0, ScheduleMode.CHARGE, 500.0)
+    life.executor.receive(schedule_payload(schedule(2, weaker)), T0 + 0.8 * HALF)
+    life.executor.advance(T0 + 0.8 * HALF)
+    life.executor.advance(T0 + HALF, power_w=-490.0, seconds=360.0)
+    (done,) = of_interval(life, "succeeded")
+    assert (done["interval_id"], done["late"], done["actual_rate_w"]) == (7, False, 490.0)
+    assert life.executor.tally().late == 0
+
+
+def test_who_joined_late_is_late_once(life: Life) -> None:
+    life.executor.receive(schedule_payload(schedule(1)), T0 + 0.2 * HALF)
+    life.executor.advance(T0 + 0.2 * HALF)
+    for revision in (2, 3):
+        life.executor.receive(schedule_payload(schedule(revision)), T0 + 0.4 * HALF)
+        life.executor.advance(T0 + 0.4 * HALF)
+    assert [ack["late"] for ack in of_interval(life, "started")] == [True, True, True]
+    assert life.executor.tally().late == 1
+
+
+def test_a_schedule_after_one_that_was_withdrawn_is_joined_late(life: Life) -> None:
+    life.executor.receive(schedule_payload(schedule(1)), T0)
+    life.executor.advance(T0)
+    life.executor.receive(withdrawn(2), T0 + 0.1 * HALF)
+    life.executor.advance(T0 + 0.1 * HALF)
+    life.executor.receive(schedule_payload(schedule(3)), T0 + 0.5 * HALF)
+    life.executor.advance(T0 + 0.5 * HALF)
+    assert [ack["late"] for ack in of_interval(life, "started")] == [False, True]
+
+
+def test_of_a_late_interval_half_of_what_was_left_must_be_measured(life: Life) -> None:
+    life.executor.receive(schedule_payload(schedule(1)), T0 - HALF)
+    life.executor.advance(T0 + 0.5 * HALF)
+    life.reboot()
+    life.executor.advance(T0 + 0.6 * HALF, power_w=-2000.0, seconds=180.0)
+    life.executor.advance(T0 + HALF, power_w=None, seconds=720.0, trouble="the GX is not reached")
+    (failed,) = of_interval(life, "failed")
+    assert failed["reasons"] == ["the GX is not reached", "measured for 180 s of 900 s"]
 
 
 def withdrawn(revision: int) -> bytes:

@@ -269,6 +269,35 @@ async def test_a_newer_schedule_replaces_what_is_to_come(
     assert following.start == NOW + 3 * HALF_HOUR
 
 
+@pytest.mark.parametrize(("rate_w", "late_s", "done_kwh"), [(2000.0, 2.0, 1.0), (1000.0, 1200.0, 1.0 / 6.0)])
+async def test_a_newer_schedule_in_a_half_hour_makes_nobody_late(
+    battery: Battery,
+    desk: ScheduleDesk,
+    freezer: FrozenDateTimeFactory,
+    rate_w: float,
+    late_s: float,
+    done_kwh: float,
+) -> None:
+    """What it asks again began with the older one; another power is counted from where it began."""
+    first, second = plan(1, 2000.0), plan(2, rate_w)
+    await desk.set(NODE, first)
+    await battery.ack("accepted", first)
+    await battery.ack("started", first, 0, time="2026-06-01T10:00:02.000Z")
+    freezer.tick(timedelta(minutes=20))
+    await desk.set(NODE, second)
+    await battery.ack("superseded", first, 0)
+    await battery.ack("accepted", second)
+    await battery.ack("started", second, 0, time="2026-06-01T10:20:00.000Z")
+    freezer.tick(timedelta(minutes=10))
+    await battery.ack("succeeded", second, 0, actual_rate_w=rate_w)
+    (one,) = desk.executions(NODE, NOW)
+    assert (one.status, one.late, one.late_s) == (ExecutionStatus.SUCCEEDED, False, late_s)
+    summary = desk.analytics(NODE, timedelta(days=1))
+    assert summary.done_kwh == pytest.approx(done_kwh)
+    assert summary.late == 0
+    assert (summary.mean_lateness_s or 0.0) <= 2.0
+
+
 async def test_cancelled(mqtt_mock: MqttMockHAClient, battery: Battery, desk: ScheduleDesk) -> None:
     """An empty schedule withdraws what was planned; the default stays."""
     await desk.set(NODE, first := plan(4, default=ScheduleMode.FOLLOW))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -39,13 +39,8 @@ from ..store import Store, Weight
 
 LATE_S: Final = 5.0
 """An interval that was joined later than this was joined late."""
-_TALLY: Final = {
-    AckStatus.STARTED: "late",
-    AckStatus.EXPIRED: "failed",
-    AckStatus.SUCCEEDED: "done",
-    AckStatus.FAILED: "failed",
-}
-"""What is counted of an interval; of those that began only the ones that were joined late."""
+_TALLY: Final = {AckStatus.EXPIRED: "failed", AckStatus.SUCCEEDED: "done", AckStatus.FAILED: "failed"}
+"""What is counted of an interval, beside that it was joined late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +55,8 @@ class Course:
     """Positive when the battery gave energy."""
     trouble: str = ""
     """The first reason why it was not done as asked."""
+    joined_s: float = 0.0
+    """So long after its start what is measured began."""
 
     @property
     def mean_w(self) -> float | None:
@@ -100,6 +97,8 @@ class Executor:
                 store.count("instance", 1 + new_instance())
         self._prefix = f"{node[:32]}.{store.counted('instance'):08x}"
         self._schedule = self._load()
+        self._replaced: Course | None = None
+        """What ran when the schedule that is held came, if that has its half hour, too: it goes on there."""
 
     @property
     def schedule(self) -> Schedule | None:
@@ -135,8 +134,9 @@ class Executor:
             self._hold(new, now, payload)
 
     def _hold(self, new: Schedule, now: datetime | None, payload: bytes) -> None:
+        running = self._running()
         with self._store.transaction() as connection:
-            for course in self._running():
+            for course in running:
                 self._finish(course, AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED, now)
             if not new.intervals:
                 self._withdraw(now)
@@ -145,11 +145,15 @@ class Executor:
                 "ON CONFLICT (node) DO UPDATE SET document = excluded.document",
                 (self._node, canonical(new)),
             )
-            connection.execute(
-                "DELETE FROM interval WHERE node = ? AND revision < ?", (self._node, new.revision)
-            )
+            for table in ("interval", "joined"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE node = ? AND revision < ?", (self._node, new.revision)
+                )
             self._answer(AckStatus.ACCEPTED, new.schedule_id, new.revision, now, payload)
         self._schedule = new
+        before = running[0] if running else self._replaced
+        starts = {one.start for one in new.intervals}
+        self._replaced = before if before is not None and before.interval.start in starts else None
 
     def _withdraw(self, now: datetime | None) -> None:
         """Say of the schedule held that it is cancelled, if anything of it was still to come."""
@@ -216,10 +220,9 @@ class Executor:
                 for course in ended:
                     self._finish(course, None, now)
                 for one in missed:
-                    self._begin(one, AckStatus.EXPIRED, now, late=True)
+                    self._begin(Course(one, AckStatus.EXPIRED, late=True), now)
                 if present is not None and begins:
-                    late = (now - present.start).total_seconds() > LATE_S
-                    self._begin(present, AckStatus.STARTED, now, late=late)
+                    self._join(present, now)
         if present is not None and not begins and courses[present.id].status is not AckStatus.STARTED:
             # The clock was set back into an interval that is over: it is not run a second time.
             return Instruction(self._schedule.default, Basis.GAP)
@@ -242,9 +245,10 @@ class Executor:
             return {}
         intervals = {interval.id: interval for interval in self._schedule.intervals}
         return {
-            number: Course(intervals[number], AckStatus(status), bool(late), seconds, energy_ws, trouble)
-            for number, status, late, seconds, energy_ws, trouble in self._store.ask(
-                "SELECT number, status, late, seconds, energy_ws, trouble FROM interval "
+            number: Course(intervals[number], AckStatus(status), bool(late), *measured)
+            for number, status, late, *measured in self._store.ask(
+                "SELECT number, status, late, seconds, energy_ws, trouble, coalesce(after_s, 0.0) "
+                "FROM interval LEFT JOIN joined USING (node, revision, number) "
                 "WHERE node = ? AND revision = ?",
                 self._node,
                 self._schedule.revision,
@@ -274,15 +278,34 @@ class Executor:
                 ),
             )
 
-    def _begin(self, interval: Interval, status: AckStatus, now: datetime, *, late: bool) -> None:
+    def _join(self, interval: Interval, now: datetime) -> None:
+        """Begin an interval, or go on with it where the schedule before had it, too."""
+        joined_s = (now - interval.start).total_seconds()
+        before = self._replaced
+        if before is None or before.interval.start != interval.start:
+            late = joined_s > LATE_S
+            if late:
+                self._store.count(self._counter("late"))
+            course = Course(interval, AckStatus.STARTED, late, joined_s=joined_s if late else 0.0)
+        elif (before.interval.mode, before.interval.rate_w) == (interval.mode, interval.rate_w):
+            course = replace(before, interval=interval)
+        else:
+            course = Course(interval, AckStatus.STARTED, before.late, joined_s=joined_s)
+        self._begin(course, now)
+
+    def _begin(self, course: Course, now: datetime) -> None:
         schedule = self._schedule
         assert schedule is not None
+        key = (self._node, schedule.revision, course.interval.id)
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT INTO interval (node, revision, number, status, late) VALUES (?, ?, ?, ?, ?)",
-                (self._node, schedule.revision, interval.id, status, late),
+                "INSERT INTO interval (node, revision, number, status, late, seconds, energy_ws, trouble) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, course.status, course.late, course.seconds, course.energy_ws, course.trouble),
             )
-            self._report(Course(interval, status, late), status, now)
+            if course.joined_s > 0.0:
+                connection.execute("INSERT INTO joined VALUES (?, ?, ?, ?)", (*key, course.joined_s))
+            self._report(course, course.status, now)
 
     def _finish(self, course: Course, status: AckStatus | None, now: datetime | None) -> None:
         schedule = self._schedule
@@ -290,7 +313,11 @@ class Executor:
         reasons: tuple[str, ...] = ()
         if status is None:
             status, reasons = judge(
-                course.interval, course.energy_ws, course.seconds, late=course.late, trouble=course.trouble
+                course.interval,
+                course.energy_ws,
+                course.seconds,
+                joined_s=course.joined_s,
+                trouble=course.trouble,
             )
         with self._store.transaction() as connection:
             connection.execute(
@@ -308,7 +335,7 @@ class Executor:
         assert schedule is not None
         mean_w = None if status is AckStatus.STARTED else course.mean_w
         counted = _TALLY.get(status)
-        if counted is not None and (status is not AckStatus.STARTED or course.late):
+        if counted is not None:
             self._store.count(self._counter(counted))
         idle = course.interval.mode is ScheduleMode.IDLE
         self._post(
