@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,9 +26,15 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     async_mock_service,
 )
-from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
+from pytest_homeassistant_custom_component.test_util.aiohttp import (
+    AiohttpClientMocker,
+    AiohttpClientMockResponse,
+)
 
+from custom_components.microgrid.core.contract.messages import NodeEvent, parse_event
+from custom_components.microgrid.core.contract.reading import format_time
 from custom_components.microgrid.fault_desk import EVENT_ANALYZED
+from custom_components.microgrid.log_events import LogEvents
 from custom_components.microgrid.services_faults import ANNOTATE_SCHEMA, FAULT_SCHEMA, LIST_SCHEMA
 
 from .voices import Voice
@@ -36,6 +43,7 @@ BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "microgri
 FILES = sorted(BLUEPRINTS.glob("*.yaml"))
 NORTH = "North Frequency"
 PUSH = "https://push.invalid/send"
+ANSWER = {"rateLimits": {"successful": 1, "maximum": 150, "errors": 0, "resetsAt": "2030-01-01T00:00:00Z"}}
 
 
 class Phone:
@@ -56,18 +64,21 @@ class Phone:
         """Title and message of each."""
         return [(one["title"], one["message"]) for one in self.shown]
 
+    def delay(self, until: asyncio.Event) -> None:
+        """Have the push service answer only then."""
+
+        async def answer(method: str, url: Any, data: Any) -> AiohttpClientMockResponse:
+            await until.wait()
+            return AiohttpClientMockResponse(method, url, status=201, json=ANSWER)
+
+        self._wire.clear_requests()
+        self._wire.post(PUSH, side_effect=answer)
+
 
 @pytest.fixture
 async def phone(hass: HomeAssistant, aioclient_mock: AiohttpClientMocker) -> Phone:
     """A registered phone of the operator."""
-    aioclient_mock.post(
-        PUSH,
-        status=201,
-        headers={"Content-Type": CONTENT_TYPE_JSON},
-        json={
-            "rateLimits": {"successful": 1, "maximum": 150, "errors": 0, "resetsAt": "2030-01-01T00:00:00Z"}
-        },
-    )
+    aioclient_mock.post(PUSH, status=201, headers={"Content-Type": CONTENT_TYPE_JSON}, json=ANSWER)
     await async_setup_component(hass, "mobile_app", {})
     registration = MockConfigEntry(
         domain="mobile_app",
@@ -278,6 +289,93 @@ async def test_critical_fault_escalation(
     house.event("fault", "F001", "cleared", "critical")
     await settle()
     assert phone.texts[-1][1] == "The fault is gone."
+
+
+async def test_escalation_of_what_is_over(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """No bell rings for a fault of the log that is over, nor on for one whose end nobody told."""
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet()
+    await house.live(faults=[])
+    await automate(
+        "critical_fault_escalation",
+        faults=[entity(hass, "event", "house-1", "fault")],
+        phones=[phone.device_id],
+    )
+    log = LogEvents(entry.runtime_data.swarm)
+
+    def logged(event_id: str, state: str, **ago: float) -> NodeEvent:
+        time = format_time(dt_util.utcnow() - timedelta(**ago))
+        told = {"event_id": event_id, "type": "fault", "state": state, "code": "F001", "severity": "critical"}
+        event = parse_event(json.dumps({**told, "boot_id": 1, "seq": 1, "time": time}).encode(), None)
+        assert isinstance(event, NodeEvent)
+        return event
+
+    async def live(*faults: str) -> None:
+        house.seq += 1
+        house.send("live", json.dumps({"boot_id": 1, "seq": house.seq, "values": {}, "faults": faults}))
+        await settle()
+
+    log.take("house-1", [logged("a", "raised", hours=8), logged("b", "cleared", hours=7)], dt_util.utcnow())
+    await pass_time(hass, freezer, seconds=11)
+    await pass_time(hass, freezer, minutes=6)
+    assert phone.shown == [], "it is long over"
+
+    log.take("house-1", [logged("c", "raised", minutes=9)], dt_util.utcnow())
+    await live("F001")
+    assert len(phone.shown) == 1, "it lasts"
+    assert "Happened at" in phone.texts[0][1]
+    await live()
+    await live("F001")  # a message overtook another
+    await pass_time(hass, freezer, minutes=5, seconds=1)
+    assert len(phone.shown) == 2
+    await live()
+    await pass_time(hass, freezer, minutes=5, seconds=1)
+    assert phone.texts[-1][1] == "The fault is gone."
+    assert len(phone.shown) == 3
+
+
+@pytest.mark.parametrize("end", ["acknowledged", "gone"])
+async def test_escalation_while_phones_are_told(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+    end: str,
+) -> None:
+    """The push service takes its time, and neither who taps meanwhile nor the end of the fault is missed."""
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet()
+    await automate(
+        "critical_fault_escalation",
+        faults=[entity(hass, "event", "house-1", "fault")],
+        phones=[phone.device_id, phone.device_id],
+    )
+    sent = asyncio.Event()
+    phone.delay(sent)
+    house.event("fault", "F001", "raised", "critical", event_id="one")
+    await settle()
+    assert len(phone.shown) == 1
+    if end == "gone":
+        house.event("fault", "F001", "cleared", "critical")
+    else:
+        (button,) = phone.shown[0]["data"]["actions"]
+        hass.bus.async_fire("mobile_app_notification_action", {"action": button["action"]})
+    await settle()
+    sent.set()
+    await settle()
+    last = "The fault is gone." if end == "gone" else "Somebody takes care of it."
+    assert [message for _, message in phone.texts[1:]] == [last, last], (
+        "the second phone is not rung any more"
+    )
+    await pass_time(hass, freezer, hours=1)
+    assert len(phone.shown) == 3
 
 
 async def test_gateway_disconnected(
