@@ -157,6 +157,15 @@ async def pass_time(hass: HomeAssistant, clock: Clock, **delta: float) -> None:
     await settle()
 
 
+def logged(event_id: str, state: str, code: str = "F001", **ago: float) -> NodeEvent:
+    """An event as it comes with the log."""
+    time = format_time(dt_util.utcnow() - timedelta(**ago))
+    told = {"event_id": event_id, "type": "fault", "state": state, "code": code, "severity": "critical"}
+    event = parse_event(json.dumps({**told, "boot_id": 1, "seq": 1, "time": time}).encode(), dt_util.utcnow())
+    assert isinstance(event, NodeEvent)
+    return event
+
+
 # ---- all of them ------------------------------------------------
 
 
@@ -308,13 +317,6 @@ async def test_escalation_of_what_is_over(
         phones=[phone.device_id],
     )
     log = LogEvents(entry.runtime_data.swarm)
-
-    def logged(event_id: str, state: str, **ago: float) -> NodeEvent:
-        time = format_time(dt_util.utcnow() - timedelta(**ago))
-        told = {"event_id": event_id, "type": "fault", "state": state, "code": "F001", "severity": "critical"}
-        event = parse_event(json.dumps({**told, "boot_id": 1, "seq": 1, "time": time}).encode(), None)
-        assert isinstance(event, NodeEvent)
-        return event
 
     async def live(*faults: str) -> None:
         house.seq += 1
@@ -513,6 +515,11 @@ async def test_heat_pump_alert(
     (raised, over) = phone.texts
     assert over == (f"{raised[0]} is over", "It runs as it should.")
     assert phone.shown[0]["data"]["tag"] == phone.shown[1]["data"]["tag"]
+    time = dt_util.now() - timedelta(hours=8)
+    LogEvents(entry.runtime_data.swarm).take("house-1", [logged("a", "raised", "F004", hours=8)], None)
+    await settle()
+    late = phone.texts[-1][1]
+    assert late == f"{raised[1]} Happened at {time:%H:%M, %d.%m.}."
     hass.states.async_set("sensor.compressor", "104.4", hot)
     await pass_time(hass, freezer, minutes=3)
     assert phone.texts[-1] == ("Compressor: 104.4 °C", "Outside the range that you gave.")
