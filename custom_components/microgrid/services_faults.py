@@ -55,6 +55,7 @@ LIST_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_CODE, default=list): vol.All(cv.ensure_list, vol.Length(max=64), [cv.string]),
         vol.Optional(ATTR_START): cv.datetime,
         vol.Optional(ATTR_END): cv.datetime,
+        vol.Optional(ATTR_NOTE): vol.All(cv.string, vol.Length(max=MAX_NOTE)),
         vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=MAX_LIMIT)
         ),
@@ -104,6 +105,7 @@ async def _list_faults(call: ServiceCall) -> ServiceResponse:
             codes=call.data[ATTR_CODE],
             start_us=start,
             end_us=end,
+            note=call.data.get(ATTR_NOTE),
             limit=call.data[ATTR_LIMIT],
         )
     except ArchiveError as error:

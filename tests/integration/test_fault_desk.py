@@ -793,6 +793,8 @@ async def test_a_fault_is_analysed_again_and_annotated(
     assert [(one["cause"], one["note"]) for one in shown["annotations"]] == [
         ("F001.bridge_fault", "Replaced it.")
     ]
+    assert len((await call(hass, "list_faults", note="Replaced it."))["faults"]) == 1
+    assert (await call(hass, "list_faults", note="silenced"))["faults"] == []
     assert len(notices) <= 1
 
 

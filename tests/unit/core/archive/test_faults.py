@@ -210,6 +210,12 @@ def test_faults_are_found_by_node_code_and_time(tmp_path: Path) -> None:
         "house-1": ("c", ANALYSIS),
         "house-2": ("b", None),
     }
+    for note in ("Looked at it.", "silenced"):
+        store.annotate("a", Annotation(START_US, None, None, note))
+    store.annotate("b", Annotation(START_US, None, None, "silenced"))
+    assert ids(note="silenced") == ["b", "a"]
+    assert ids(note="silenced", nodes=["house-1"], limit=1) == ["a"]
+    assert ids(note="silence") == []
     store.close()
 
 

@@ -396,9 +396,13 @@ class FaultStore:
         codes: Sequence[str] = (),
         start_us: int | None = None,
         end_us: int | None = None,
+        note: str | None = None,
         limit: int = 100,
     ) -> list[tuple[RecordedFault, Analysis | None]]:
-        """Return faults with start ≤ time < end and the newest analysis of each; the newest fault first."""
+        """Return faults with start ≤ time < end and the newest analysis of each; the newest fault first.
+
+        With a `note`, only those that somebody annotated with exactly it.
+        """
         conditions, values = ["1"], list[Any]()
         for column, chosen in (("node", nodes), ("code", codes)):
             if chosen:
@@ -408,6 +412,11 @@ class FaultStore:
             if limit_us is not None:
                 conditions.append(f"{_TIME} {comparison} ?")
                 values.append(limit_us)
+        if note is not None:
+            conditions.append(
+                "EXISTS (SELECT 1 FROM annotation WHERE annotation.event_id = fault.event_id AND note = ?)"
+            )
+            values.append(note)
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT {_FAULT} FROM fault WHERE {' AND '.join(conditions)} "
