@@ -228,9 +228,10 @@ async def test_node_offline(
 ) -> None:
     gateway = Voice(hass, "north", "gateway", "North")
     house = Voice(hass, "house-1", "house", "House 1", parent="north")
-    for node in (gateway, house):
+    neighbour = Voice(hass, "house-2", "house", "House 2", parent="north")
+    for node in (gateway, house, neighbour):
         await node.greet()
-    nodes = [entity(hass, "binary_sensor", node, "online") for node in ("house-1", "north")]
+    nodes = [entity(hass, "binary_sensor", node, "online") for node in ("house-1", "north", "house-2")]
     await automate("node_offline", nodes=nodes, gateways=[nodes[1]], phones=[phone.device_id])
 
     await house.state("offline")
@@ -243,16 +244,25 @@ async def test_node_offline(
     await pass_time(hass, freezer, minutes=11)
     assert phone.texts[-1][0] == "House 1 is offline"
     assert "Not heard of since" in phone.texts[-1][1]
-    await house.state("online")
+    house.send("state", "online")
     await settle()
     assert phone.texts[-1][0] == "House 1 is online again"
     assert phone.texts[-1][1].startswith("Back after 11 minutes")
     assert len({one["data"]["tag"] for one in phone.shown}) == 1, "the second message replaces the first"
 
-    await gateway.state("offline")
-    await house.state("offline")
+    house.send("state", "offline")
     await pass_time(hass, freezer, minutes=11)
-    assert [title for title, _ in phone.texts[2:]] == ["North is offline"]
+    assert phone.texts[-1][0] == "House 1 is offline"
+    for node in (gateway, neighbour):
+        node.send("state", "offline")
+    await pass_time(hass, freezer, minutes=11)
+    assert [title for title, _ in phone.texts[3:]] == ["North is offline"]
+    gateway.send("state", "online")
+    await pass_time(hass, freezer, minutes=1)
+    for node in (neighbour, house):
+        node.send("state", "online")
+    await settle()
+    assert [title for title, _ in phone.texts[4:]] == ["North is online again", "House 1 is online again"]
 
 
 async def test_critical_fault_escalation(
@@ -703,11 +713,11 @@ async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Auto
 
     async def list_faults(call: ServiceCall) -> ServiceResponse:
         found = [
-            {"event_id": one}
+            one
             for one in reversed(notes)
             if one.startswith(call.data["node"][0]) and call.data.get("note", "") in (*notes[one], "")
         ]
-        return {"faults": [*found[: call.data["limit"]]]}
+        return {"faults": [{"event_id": one} for one in found[: call.data["limit"]]]}
 
     async def get_fault(call: ServiceCall) -> ServiceResponse:
         return {"annotations": [{"note": note} for note in notes[call.data["event_id"]]]}
