@@ -106,6 +106,13 @@ async def phone(hass: HomeAssistant, aioclient_mock: AiohttpClientMocker) -> Pho
     return Phone(device.id, aioclient_mock)
 
 
+@pytest.fixture
+def spoken(hass: HomeAssistant, request: pytest.FixtureRequest) -> str:
+    """The language of the instance, before anything is set up."""
+    hass.config.language = str(request.param)
+    return hass.config.language
+
+
 type Clock = FrozenDateTimeFactory
 type Automate = Callable[..., Awaitable[None]]
 
@@ -390,22 +397,36 @@ async def test_escalation_while_phones_are_told(
     assert len(phone.shown) == 3
 
 
+@pytest.mark.parametrize("spoken", ["en", "de", "pl"], indirect=True)
 async def test_gateway_disconnected(
     hass: HomeAssistant,
+    spoken: str,
     entry: MockConfigEntry,
     phone: Phone,
     automate: Automate,
     freezer: FrozenDateTimeFactory,
 ) -> None:
+    """Entity ids are in the language of the instance, and the message does not depend on them."""
     gateway = Voice(hass, "north", "gateway", "North")
-    await gateway.greet(("contactor_closed", "cluster_state_of_charge", "cluster_load_power"))
-    await gateway.live(contactor_closed=True, cluster_state_of_charge=64.2, cluster_load_power=3210.0)
+    others = ("cluster_state_of_charge", "cluster_load_power", "cluster_solar_power")
+    for node in (Voice(hass, "south", "gateway", "South"), gateway):
+        await node.greet(("contactor_closed", *others))
+        await node.live(
+            contactor_closed=True,
+            cluster_state_of_charge=64.2,
+            cluster_load_power=3210.0,
+            cluster_solar_power=1200.0,
+        )
     contactor = entity(hass, "binary_sensor", "north", "contactor_closed")
-    await automate("gateway_disconnected", contactors=[contactor], phones=[phone.device_id])
+    powers = {
+        name: [entity(hass, "sensor", node, f"cluster_{key}_power") for node in ("south", "north")]
+        for name, key in (("loads", "load"), ("solar", "solar"))
+    }
+    await automate("gateway_disconnected", contactors=[contactor], phones=[phone.device_id], **powers)
     await gateway.live(contactor_closed=False)
     await pass_time(hass, freezer, seconds=31)
     assert phone.texts[-1][0] == "North is disconnected"
-    assert "charge 64 %" in phone.texts[-1][1] and "load 3210 W" in phone.texts[-1][1], phone.texts
+    assert phone.texts[-1][1].endswith("batteries: charge 64 %, load 3210 W, solar 1200 W."), phone.texts
     await gateway.live(contactor_closed=True)
     await settle()
     assert phone.texts[-1] == ("North is connected again", "The cluster was on its own for 31 seconds.")
