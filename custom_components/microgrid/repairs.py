@@ -228,7 +228,7 @@ class RepairDesk:
     ) -> None:
         """Say that a node rejected what was sent (when, and why), or fails again and again; or neither."""
         node = self._swarm.nodes.get(node_id)
-        names = {"name": node_id if node is None else node.name, "node": node_id}
+        names = {"name": node_id if node is None else _named(node.name) or node_id, "node": node_id}
         rejected_id, failing_id = self._id(SCHEDULE_REJECTED, node_id), self._id(SCHEDULE_FAILING, node_id)
         if rejected is None:
             self._clear(rejected_id)
@@ -278,7 +278,7 @@ class RepairDesk:
                 severity=ir.IssueSeverity.ERROR if critical else ir.IssueSeverity.WARNING,
                 translation_key=kind,
                 translation_placeholders={
-                    "name": found.name,
+                    "name": _named(found.name) or node_id,
                     "finding": name_of(first.rule, language),
                     "rule": first.rule.id,
                     "where": ", ".join(sorted({_where(active) for active in found.findings})),
@@ -434,8 +434,13 @@ class RepairDesk:
 
 
 def _where(active: Active) -> str:
-    """Return what a finding is about; names from the wire have no place in Markdown as they are."""
-    return _PLAIN.sub("", f"{active.subject} {active.element}".strip())[:80]
+    """Return what a finding is about."""
+    return _named(f"{active.subject} {active.element}")
+
+
+def _named(name: str) -> str:
+    """Return a name from the wire for a description: it has no place in Markdown as it is."""
+    return _PLAIN.sub("", name.strip())[:80]
 
 
 def _when(time_s: float) -> str:

@@ -115,6 +115,8 @@ async def test_a_node_that_falls_silent(world: World) -> None:
 async def test_a_lasting_warning_becomes_a_repair(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warning of a minute is for the eye, one of a day is for the hand; it goes away with its cause."""
     await world.add("house-1", "house")
+    world.voices["house-1"].name = "[House-1](http://x)"
+    await world.voices["house-1"].birth()
     world.values["house-1"]["battery_temperature_2"] = 47.0
     await world.run(320)
     assert world.found("house-1") == ["H3"]
@@ -124,7 +126,7 @@ async def test_a_lasting_warning_becomes_a_repair(world: World, monkeypatch: pyt
     shown = issues(world.hass)["H3"]
     assert shown.severity is ir.IssueSeverity.WARNING
     assert shown.translation_placeholders
-    assert shown.translation_placeholders["name"] == "House-1"
+    assert shown.translation_placeholders["name"] == "House-1http://x", "it formats nothing"
     assert shown.translation_placeholders["finding"] == "House battery hot"
     assert shown.translation_placeholders["limit"] == "> 45 °C"
     assert shown.learn_more_url is not None

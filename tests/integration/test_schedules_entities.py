@@ -191,14 +191,17 @@ async def test_each_acknowledgement_is_an_event_once(
 async def test_repair_of_a_rejected_schedule(
     hass: HomeAssistant, battery: Battery, desk: ScheduleDesk, entry: MockConfigEntry
 ) -> None:
-    """It names the reasons as code, so that they format nothing, and goes with the next acceptance."""
+    """Reasons as code and the name plainly: nothing is formatted. It goes with the next acceptance."""
     issue_id = f"schedule_rejected_{entry.entry_id}_{NODE}"
+    battery.name = "Cellar [x](http://x) <b>"
+    await battery.ready()
     await desk.set(NODE, plan(1))
     await battery.ack("rejected", plan(1), reasons=["`locked` [x](http://x) <b>"])
     issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
     assert issue is not None
     assert issue.translation_placeholders is not None
     assert issue.translation_placeholders["reasons"] == "`'locked' [x](http://x) <b>`"
+    assert issue.translation_placeholders["name"] == "Cellar xhttp://x b"
     await desk.set(NODE, plan(2))
     await battery.ack("accepted", plan(2))
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
