@@ -142,6 +142,12 @@ async def test_automations(
     (notice,) = notices
     assert notice.data["title"] == "Battery 1 does not keep its schedule"
     assert notice.data["message"] == "failed: too cold; locked"
+    told = hass.states.get("event.battery_1_schedule")
+    assert told is not None
+    for state, attributes in (("unavailable", {}), (told.state, told.attributes)):  # as a restart does
+        hass.states.async_set("event.battery_1_schedule", state, attributes)
+        await hass.async_block_till_done()
+    assert len(notices) == 1, "what is restored was told before"
 
     evening = dt_util.start_of_local_day(NOW) + timedelta(hours=21)
     freezer.move_to(evening)
