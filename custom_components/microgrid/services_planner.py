@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import voluptuous as vol
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
@@ -18,7 +18,8 @@ from .planner import Planner
 from .planner_money import REPLAY_DAYS
 from .planner_site import settle
 from .planner_view import advice_at
-from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm
+from .runtime import MicrogridRuntime
+from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm, swarms
 
 ACTION_PLAN: Final = "plan"
 ACTION_COMPARE: Final = "compare_policies"
@@ -170,7 +171,7 @@ async def _raise(call: ServiceCall) -> ServiceResponse:
 
 async def _settle(call: ServiceCall) -> ServiceResponse:
     """Say who pays whom for the energy of a range, yesterday unless told otherwise."""
-    runtime, planner = one_swarm(call), _planner(call)
+    runtime, planner = _planned(call)
     today = dt_util.start_of_local_day()
     start = _utc(call.data.get(ATTR_START)) or dt_util.start_of_local_day(today - timedelta(hours=12))
     end = _utc(call.data.get(ATTR_END)) or today
@@ -178,7 +179,11 @@ async def _settle(call: ServiceCall) -> ServiceResponse:
     if not timedelta() < end - start <= MAX_SETTLED:
         raise _refused("planner_range_wrong", days=str(MAX_SETTLED.days))
     if (archive := runtime.historian.archive) is None:
-        raise _refused("archive_closed")
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="archive_closed",
+            translation_placeholders={"reason": runtime.historian.trouble or "–"},
+        )
     houses = {node.node_id: node.name for node in runtime.swarm.nodes.values() if node.kind.kind == "house"}
     method = call.data[ATTR_METHOD]
     dual = {number: dict(prices) for number, prices in planner.state.line_prices.items()}
@@ -226,9 +231,17 @@ async def _report(call: ServiceCall) -> ServiceResponse:
 
 
 def _planner(call: ServiceCall) -> Planner:
-    if (planner := one_swarm(call).planner) is None:
+    return _planned(call)[1]
+
+
+def _planned(call: ServiceCall) -> tuple[MicrogridRuntime, Planner]:
+    """Return the chosen swarm and its planner, or the only swarm that has one."""
+    found = [(runtime, runtime.planner) for runtime in swarms(call) if runtime.planner is not None]
+    if not found:
         raise _refused("planner_missing")
-    return planner
+    if len(found) > 1:
+        one_swarm(call)  # says that one must be chosen
+    return found[0]
 
 
 def _utc(when: Any) -> datetime | None:

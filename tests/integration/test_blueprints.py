@@ -684,7 +684,22 @@ async def test_storm_reserve(hass: HomeAssistant, phone: Phone, automate: Automa
     hass.states.async_set("binary_sensor.warning", "off")
     await pass_time(hass, freezer, seconds=1)
     assert raised[-1].data["reserve"] == 0
+    assert all("config_entry_id" not in one.data for one in raised)
     assert phone.texts[-1] == ("The warning is over", "The usual reserve holds again.")
+
+
+async def test_storm_reserve_of_one_swarm(hass: HomeAssistant, automate: Automate, freezer: Clock) -> None:
+    """Where several swarms have a planner, one is chosen."""
+    raised = async_mock_service(hass, "microgrid", "raise_reserve", supports_response=SupportsResponse.NONE)
+    hass.states.async_set("binary_sensor.warning", "off")
+    await automate("storm_reserve", warning="binary_sensor.warning", swarm="entry")
+    for state in ("on", "off"):
+        hass.states.async_set("binary_sensor.warning", state)
+        await pass_time(hass, freezer, seconds=1)
+    assert [(one.data["config_entry_id"], one.data["reserve"]) for one in raised] == [
+        ("entry", 90),
+        ("entry", 0),
+    ]
 
 
 async def test_notify_on_cheap_energy(

@@ -12,7 +12,7 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Event, HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.entity_component import async_update_entity
 from homeassistant.util import dt as dt_util
@@ -498,6 +498,32 @@ async def test_actions_without_planner(hass: HomeAssistant, entry: MockConfigEnt
     for action in ("plan", "explain_plan", "planning_report", "settle"):
         with pytest.raises(ServiceValidationError, match="no energy planner"):
             await call(hass, action)
+
+
+async def test_the_swarm_that_has_a_planner(
+    hass: HomeAssistant, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is meant where only one of several swarms has one; a closed archive is told with its reason."""
+    entry = await set_up(hass)
+    other = MockConfigEntry(
+        domain="microgrid", title="Other", unique_id="other", data={"swarm": "other", "name": "Other"}
+    )
+    other.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(other.entry_id)
+    await hass.async_block_till_done()
+    until = (dt_util.utcnow() + HOUR).isoformat()
+    assert (await call(hass, "raise_reserve", reserve=80, until=until))["reserve"] == 80.0
+    with pytest.raises(ServiceValidationError, match="no energy planner"):
+        await call(hass, "raise_reserve", reserve=80, until=until, config_entry_id=other.entry_id)
+    monkeypatch.setattr(entry.runtime_data.historian, "archive", None)
+    monkeypatch.setattr(entry.runtime_data.historian, "trouble", "the disk is full")
+    with pytest.raises(HomeAssistantError, match="the disk is full"):
+        await call(hass, "settle")
+    monkeypatch.undo()
+    monkeypatch.setattr(other.runtime_data, "planner", planner_of(entry))
+    with pytest.raises(ServiceValidationError, match="2 swarms are loaded"):
+        await call(hass, "raise_reserve", reserve=80, until=until)
+    monkeypatch.undo()
 
 
 async def test_storm(hass: HomeAssistant, home: Home) -> None:
