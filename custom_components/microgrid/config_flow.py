@@ -227,7 +227,7 @@ class MicrogridConfigFlow(GxConfigSteps, ConfigFlow, domain=DOMAIN):
             else:
                 # The update listener reloads the entry.
                 self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
-                return self.async_abort(reason="reauth_successful")
+                return self.async_abort(reason="explainer_reauth_successful")
         return self.async_show_form(
             step_id="reauth_explainer",
             data_schema=KEY_SCHEMA,

@@ -585,7 +585,7 @@ async def test_a_key_that_is_refused_is_asked_for_again(
     result = in_words(await configure(flow["flow_id"], {"api_key": "sk-wrong"}), TEXTS["config"])
     assert result["errors"] == {"base": "claude_unauthorised"}
     result = in_words(await configure(flow["flow_id"], {"api_key": "sk-another"}), TEXTS["config"])
-    assert result["reason"] == "reauth_successful"
+    assert result["reason"] == "explainer_reauth_successful"
     await hass.async_block_till_done()
     assert (await entry.runtime_data.explainer.explain(told_report())).outcome is Outcome.EXPLAINED
 
