@@ -705,10 +705,10 @@ async def test_storm_reserve_of_one_swarm(hass: HomeAssistant, automate: Automat
 async def test_notify_on_cheap_energy(
     hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
 ) -> None:
-    """Told once when the price falls below the limit, and never at night."""
+    """Told once when the price falls below the limit, and never at night, but in the morning then."""
+    freezer.move_to(monday_morning())
     hass.states.async_set("sensor.price", "0.30", {"unit_of_measurement": "EUR/kWh"})
     await automate("notify_on_cheap_energy", price="sensor.price", limit=0.2, phones=[phone.device_id])
-    freezer.move_to(monday_morning())
 
     async def costs(price: str) -> None:
         hass.states.async_set("sensor.price", price, {"unit_of_measurement": "EUR/kWh"})
@@ -719,9 +719,14 @@ async def test_notify_on_cheap_energy(
     await costs("0.11")
     assert len(phone.shown) == 1, "it was cheap already"
     await costs("0.30")
-    freezer.move_to(monday_morning().replace(hour=2))
+    freezer.move_to(monday_morning().replace(hour=2) + timedelta(days=1))
     await costs("0.05")
     assert len(phone.shown) == 1, "people sleep"
+    await pass_time(hass, freezer, hours=5)
+    assert phone.texts[1:] == [("Energy is cheap now", "0.05 EUR/kWh.")], "it still is cheap"
+    await costs("0.30")
+    await pass_time(hass, freezer, days=1)
+    assert len(phone.shown) == 2
 
 
 async def test_flexible_load(hass: HomeAssistant, automate: Automate, freezer: Clock) -> None:
