@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -272,6 +273,12 @@ async def test_every_entity_has_a_name(hass: HomeAssistant, entry: MockConfigEnt
         and not item.original_device_class
     }
     assert not missing
+
+
+def test_german_says_du() -> None:
+    """As Home Assistant does; the polite pronouns are those that are capital within a sentence."""
+    text = (INTEGRATION / "translations" / "de.json").read_text()
+    assert re.findall(r".{0,30}[\w,;] (?:Sie|Ihnen|Ihr|Ihre[mnrs]?)\b", text) == []
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
