@@ -14,25 +14,27 @@ START = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("mode", "mean_w", "seconds", "late", "trouble", "status", "reason"),
+    ("mode", "mean_w", "seconds", "joined_s", "trouble", "status", "reason"),
     [
-        ("charge", -1700.0, 1800.0, False, "", "succeeded", ""),
-        ("charge", -1700.0, 1800.0, False, "no grid", "succeeded", ""),
-        ("charge", -900.0, 1800.0, False, "", "failed", "mean 900 W of 2000 W"),
-        ("charge", 1700.0, 1800.0, False, "", "failed", "mean -1700 W of 2000 W"),
-        ("discharge", 2000.0, 300.0, False, "", "failed", "measured for 300 s of 1800 s"),
-        ("discharge", 2000.0, 300.0, True, "", "succeeded", ""),
-        ("idle", 0.0, 1800.0, False, "", "succeeded", ""),
-        ("idle", 0.0, 1800.0, False, "no grid", "failed", "no grid"),
-        ("follow", 0.0, 0.0, False, "", "failed", "measured for 0 s of 1800 s"),
-        ("follow", 300.0, 1800.0, False, "no grid", "succeeded", ""),
+        ("charge", -1700.0, 1800.0, 0.0, "", "succeeded", ""),
+        ("charge", -1700.0, 1800.0, 0.0, "no grid", "succeeded", ""),
+        ("charge", -900.0, 1800.0, 0.0, "", "failed", "mean 900 W of 2000 W"),
+        ("charge", 1700.0, 1800.0, 0.0, "", "failed", "mean -1700 W of 2000 W"),
+        ("discharge", 2000.0, 300.0, 0.0, "", "failed", "measured for 300 s of 1800 s"),
+        ("discharge", 2000.0, 300.0, None, "", "succeeded", ""),
+        ("discharge", 2000.0, 300.0, 1500.0, "", "succeeded", ""),
+        ("discharge", 2000.0, 300.0, 600.0, "", "failed", "measured for 300 s of 1200 s"),
+        ("idle", 0.0, 1800.0, 0.0, "", "succeeded", ""),
+        ("idle", 0.0, 1800.0, 0.0, "no grid", "failed", "no grid"),
+        ("follow", 0.0, 0.0, 0.0, "", "failed", "measured for 0 s of 1800 s"),
+        ("follow", 300.0, 1800.0, 0.0, "no grid", "succeeded", ""),
     ],
 )
 def test_what_counts_as_done(
-    mode: str, mean_w: float, seconds: float, late: bool, trouble: str, status: str, reason: str
+    mode: str, mean_w: float, seconds: float, joined_s: float | None, trouble: str, status: str, reason: str
 ) -> None:
     interval = Interval(1, START, ScheduleMode(mode), 2000.0)
-    found, reasons = judge(interval, mean_w * seconds, seconds, late=late, trouble=trouble)
+    found, reasons = judge(interval, mean_w * seconds, seconds, joined_s=joined_s, trouble=trouble)
     assert found == status
     assert reason in " ".join(reasons)
     assert bool(reasons) == (status == "failed")
