@@ -30,6 +30,7 @@ from .recovery import Finding, Recovery, salvage
 from .retention import Keeper, Retention, RetentionReport
 from .rollup import RollUp, Tier
 from .store import LogFiles
+from .timeline import EARLIEST_US, LATEST_AHEAD_US
 
 SEGMENT_BYTES = 4 << 20  # a house fills two or three a day
 RESERVE_BYTES = 64 << 20  # left free for the rest of the machine
@@ -281,10 +282,15 @@ class Archive:
         return Sizes(log, index, shutil.disk_usage(self.folder).free)
 
     def extent_us(self) -> tuple[int, int] | None:
-        """Return the UTC of the oldest and of the newest sample in the files; None when there is none."""
+        """Return the UTC of the oldest and of the newest sample in the files; None when there is none.
+
+        What lies in the future is left out: it is the time of nothing.
+        """
         with self.index.read() as connection:
             low, high = connection.execute(
-                "SELECT min(utc_first), max(utc_end) FROM chunk WHERE samples > 0"
+                "SELECT min(utc_first), max(utc_end) FROM chunk "
+                "WHERE samples > 0 AND utc_first >= ? AND utc_end <= ?",
+                (EARLIEST_US, self._now_us() + LATEST_AHEAD_US),
             ).fetchone()
         return None if low is None else (int(low), int(high))
 

@@ -12,9 +12,20 @@ from ..codec.umg1.records import Boot, Event, Snapshot
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.wire import Cursor, Malformed
 from .ranges import RangeSet
-from .timeline import MAX_MONO_US, Interval, add_points, clock_of, plausible, utc_pieces
+from .timeline import (
+    EARLIEST_US,
+    LATEST_AHEAD_US,
+    MAX_MONO_US,
+    Interval,
+    add_points,
+    clock_of,
+    joined,
+    plausible,
+    plausible_pieces,
+)
 
 CHUNK_FRAMES = 64
+_CHUNK_US = 3_600_000_000  # a frame whose mono is further away begins another: its time is another one
 SAMPLE_KINDS = frozenset({int(Kind.FAST), int(Kind.SLOW), int(Kind.SUMMARY)})
 _RECORD_KINDS = frozenset({int(Kind.EVENT), int(Kind.SNAPSHOT), int(Kind.BOOT)})
 _CLOCK_BYTES = 12
@@ -45,12 +56,14 @@ class _Chunk:
 
     def continues(self, placed: Placed, opaque: int | None) -> bool:
         """Whether the frame may join."""
+        start, end = extent_us(placed.frame)
         return (
             self.frames < CHUNK_FRAMES
             and placed.frame.boot_id == self.boot_id
             and placed.frame.seq == self.first_seq + self.frames
             and placed.offset == self.offset + self.size
             and opaque == self.opaque
+            and max(self.mono_end, end) - min(self.mono_first, start) <= _CHUNK_US
         )
 
     def add(self, frame: Frame) -> None:
@@ -92,6 +105,7 @@ class Ingest:
             row[0] for row in connection.execute("SELECT hash FROM schema WHERE node = ?", (node,)).fetchall()
         }
         self.boots: dict[int, int] = {}
+        self._marked: list[Interval] = []
 
     def boot(self, boot_id: int) -> int:
         """Return the row of a boot."""
@@ -124,6 +138,7 @@ class Ingest:
         self._insert(chunks)
         for frame in records:
             self._record(frame)
+        self._write_marks()
 
     def _learn(self, frame: Frame, waiting: Sequence[_Chunk]) -> None:
         """Take a schema; frames that waited for it become readable."""
@@ -146,14 +161,12 @@ class Ingest:
             "UPDATE chunk SET opaque = NULL WHERE node = ? AND opaque = ?", (self.node, known)
         )
         for chunk_key, boot, first, end in rows:
-            pieces = utc_pieces(clock_of(self.connection, boot, first, end), first, end)
-            self._await_roll_up(pieces, chunk_key)
+            self._await_roll_up(self._pieces(boot, first, end), chunk_key)
 
     def _insert(self, chunks: Sequence[_Chunk]) -> None:
         for chunk in chunks:
             boot = self.boot(chunk.boot_id)
-            clock = clock_of(self.connection, boot, chunk.mono_first, chunk.mono_end)
-            pieces = utc_pieces(clock, chunk.mono_first, chunk.mono_end)
+            pieces = self._pieces(boot, chunk.mono_first, chunk.mono_end)
             cursor = self.connection.execute(
                 "INSERT INTO chunk (node, file, offset, size, boot, first_seq, frames, samples, "
                 "mono_first, mono_end, "
@@ -186,11 +199,11 @@ class Ingest:
             (boot, *interval),
         ).fetchall()
         for chunk, samples, first, end, utc_first, utc_end, opaque in rows:
-            pieces = utc_pieces(clock_of(self.connection, boot, first, end), first, end)
-            if not pieces:
+            pieces = self._pieces(boot, first, end)
+            if not pieces and utc_first is None:
                 continue
-            earliest = min(start for start, _ in pieces)
-            latest = max(stop for _, stop in pieces)
+            earliest = min((start for start, _ in pieces), default=None)
+            latest = max((stop for _, stop in pieces), default=None)
             self.connection.execute(
                 "UPDATE chunk SET utc_first = ?, utc_end = ? WHERE id = ?", (earliest, latest, chunk)
             )
@@ -205,8 +218,12 @@ class Ingest:
             self.connection.execute("UPDATE record SET utc = ? WHERE id = ?", (self._utc(boot, mono), record))
 
     def _utc(self, boot: int, mono_us: int) -> int | None:
-        pieces = utc_pieces(clock_of(self.connection, boot, mono_us, mono_us), mono_us, mono_us)
+        pieces = self._pieces(boot, mono_us, mono_us)
         return pieces[0][0] if pieces else None
+
+    def _pieces(self, boot: int, first_us: int, end_us: int) -> list[Interval]:
+        clock = clock_of(self.connection, boot, first_us, end_us)
+        return plausible_pieces(clock, first_us, end_us, self.now_us)
 
     def _await_roll_up(self, pieces: Sequence[Interval], chunk: int) -> None:
         """Have samples counted for the first time: from the files, or added where the files are gone."""
@@ -216,17 +233,25 @@ class Ingest:
 
     def _mark(self, pieces: Iterable[Interval]) -> None:
         """Have the minutes of UTC intervals computed again, as far as their files are there."""
+        self._marked += pieces
+
+    def _write_marks(self) -> None:
         bits: dict[int, int] = {}
-        for start, end in pieces:
-            first = max(start // _MINUTE_US, self.floor_s // 60)
-            for minute in range(first, end // _MINUTE_US + 1):
-                hour_s = minute // 60 * 3600
-                bits[hour_s] = bits.get(hour_s, 0) | 1 << minute % 60
+        lowest = max(EARLIEST_US // _MINUTE_US, self.floor_s // 60)
+        highest = (self.now_us + LATEST_AHEAD_US) // _MINUTE_US
+        for start, end in joined(self._marked):
+            first, last = max(start // _MINUTE_US, lowest), min(end // _MINUTE_US, highest)
+            if first > last:
+                continue
+            for hour in range(first // 60, last // 60 + 1):
+                low, high = max(first - hour * 60, 0), min(last - hour * 60, 59)
+                bits[hour * 3600] = bits.get(hour * 3600, 0) | (2 << high) - (1 << low)
         self.connection.executemany(
             "INSERT INTO dirty VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET minutes = minutes | "
             "excluded.minutes",
             [(self.node, hour_s, minutes) for hour_s, minutes in bits.items()],
         )
+        self._marked.clear()
 
     def _record(self, frame: Frame) -> None:
         boot = self.boot(frame.boot_id)

@@ -102,7 +102,7 @@ class Coverage:
     samples_us: tuple[Range, ...]
     """UTC intervals of samples in files; a hole of more than a minute separates them."""
     undated_frames: int
-    """Frames whose boot did not know the time yet."""
+    """Frames whose boot did not know the time yet, or told one that cannot be."""
     opaque_frames: int
     """Frames whose schema is not known yet."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .index import Index
 from .rollup import HOUR, MINUTE, RollUp, Tier
 from .store import LogFiles
-from .timeline import thin_points
+from .timeline import LATEST_AHEAD_US, thin_points
 
 _DAY_S = 86_400
 _FLOORS = ("raw_floor_s", "minute_floor_s", "hour_floor_s")  # each at or above the next
@@ -87,7 +87,7 @@ class Keeper:
         return report
 
     def _raw(self, retention: Retention, now_us: int, report: RetentionReport) -> None:
-        files = self._closed_files()
+        files = self._closed_files(now_us)
         with self.index.read() as connection:
             (total,) = connection.execute(
                 "SELECT coalesce(sum(size), 0) FROM file WHERE state < 2"
@@ -120,14 +120,16 @@ class Keeper:
             report.bytes += file.size
             excess -= file.size
 
-    def _closed_files(self) -> list[_File]:
-        """Return what may be deleted, oldest first."""
+    def _closed_files(self, now_us: int) -> list[_File]:
+        """Return what may be deleted, oldest first; a time in the future is none."""
         with self.index.read() as connection:
             rows = connection.execute(
                 "SELECT file.id, file.node, node.name, number, file.name, file.size, state, created_us, "
-                "min(utc_first), max(utc_end), coalesce(sum(utc_first IS NULL), 0) FROM file "
+                "min(utc_first), max(utc_end) FILTER (WHERE utc_end <= ?1), "
+                "coalesce(sum(utc_first IS NULL OR utc_end > ?1), 0) FROM file "
                 "JOIN node ON node.id = file.node LEFT JOIN chunk ON chunk.file = file.id WHERE state = 1 "
-                "GROUP BY file.id ORDER BY created_us, number"
+                "GROUP BY file.id ORDER BY created_us, number",
+                (now_us + LATEST_AHEAD_US,),
             ).fetchall()
         return [_File(*row) for row in rows]
 

@@ -8,21 +8,27 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..codec.umg1.clock import BootClock, SyncPoint
+from ..codec.umg1.clock import LATEST_US, BootClock, SyncPoint
 
 EARLIEST_US = (
     1_577_836_800_000_000  # 2020-01-01: no node is older, an earlier time is a clock that was never set
 )
 LATEST_AHEAD_US = 86_400_000_000  # the contract's bound for times in the future
 _STEP_US = 1_000_000
-MAX_MONO_US = 1 << 61  # a later one is nonsense, and no integer of SQLite
+MAX_MONO_US = LATEST_US  # a later one is nonsense, and no integer of SQLite
+_MAX_EXTENT_US = 7 * 86_400_000_000  # of a frame whose time is believed: nodes write one a minute
 
 Interval = tuple[int, int]
 
 
 def plausible(point: SyncPoint, now_us: int) -> bool:
     """Whether a synchronisation point can be true."""
-    return EARLIEST_US <= point.utc_us <= now_us + LATEST_AHEAD_US and point.mono_us <= MAX_MONO_US
+    return plausible_us(point.utc_us, now_us) and point.mono_us <= MAX_MONO_US
+
+
+def plausible_us(utc_us: int, now_us: int) -> bool:
+    """Whether something that came until now can have happened then."""
+    return EARLIEST_US <= utc_us <= now_us + LATEST_AHEAD_US
 
 
 def add_points(
@@ -45,7 +51,7 @@ def add_points(
             {"boot": boot, "mono": point.mono_us},
         ).fetchone()
         found.append((-1 if before is None else before, MAX_MONO_US if after is None else after))
-    return _joined(found)
+    return joined(found)
 
 
 def clock_of(connection: sqlite3.Connection, boot: int, first_us: int, end_us: int) -> BootClock:
@@ -92,6 +98,14 @@ def utc_pieces(clock: BootClock, first_us: int, end_us: int) -> list[Interval]:
     return [(start, end) for start, end in pieces]
 
 
+def plausible_pieces(clock: BootClock, first_us: int, end_us: int, now_us: int) -> list[Interval]:
+    """Return the same, but nothing for what no node can mean: it has no time, like that of a boot without."""
+    if end_us >= MAX_MONO_US or end_us - first_us > _MAX_EXTENT_US:
+        return []
+    pieces = utc_pieces(clock, first_us, end_us)
+    return [piece for piece in pieces if plausible_us(piece[0], now_us) and plausible_us(piece[1], now_us)]
+
+
 def thin_points(connection: sqlite3.Connection, boot: int) -> None:
     """Forget the points that no stored chunk needs, but for the first and those beside the chunks."""
     (oldest,) = connection.execute("SELECT min(mono_first) FROM chunk WHERE boot = ?", (boot,)).fetchone()
@@ -104,11 +118,12 @@ def thin_points(connection: sqlite3.Connection, boot: int) -> None:
     )
 
 
-def _joined(intervals: list[Interval]) -> list[Interval]:
-    joined: list[Interval] = []
+def joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return the intervals in their order, those that meet as one."""
+    whole: list[Interval] = []
     for start, end in sorted(intervals):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        if whole and start <= whole[-1][1]:
+            whole[-1] = (whole[-1][0], max(whole[-1][1], end))
         else:
-            joined.append((start, end))
-    return joined
+            whole.append((start, end))
+    return whole

@@ -17,7 +17,7 @@ from microgrid_core.codec.umg1.records import Clock
 from microgrid_core.codec.umg1.samples import encode_samples
 from microgrid_core.codec.umg1.schema import Channel, Schema
 
-from .logs import MINUTE_US, START_US, Node
+from .logs import DAY_US, MINUTE_US, START_US, Node
 
 START_S = START_US // 1_000_000
 RATE = 10_000.0  # Wh in an hour
@@ -26,10 +26,10 @@ METER = Channel(1, "load_energy", "Wh", MINUTE_US, width=4)
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """An archive that the retention leaves alone."""
+    """An archive that the retention leaves alone, long after the readings."""
     day_s = 86_400
     keep = Retention(raw_s=4000 * day_s, minute_s=4000 * day_s, hour_s=4000 * day_s)
-    with Archive(tmp_path, retention=keep, reserve_bytes=0) as opened:
+    with Archive(tmp_path, retention=keep, reserve_bytes=0, now_us=lambda: START_US + 100 * DAY_US) as opened:
         yield opened
 
 
