@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..codec.umg1.blocks import Ints
 from ..codec.umg1.clock import BootClock
 from ..codec.umg1.frame import Frame, Kind, Scan
-from ..codec.umg1.samples import Samples, decode_samples, summary_node
+from ..codec.umg1.samples import Samples, TooManySamples, decode_samples, summary_node
 from ..codec.umg1.schema import Channel, Schema
 from ..codec.umg1.wire import Malformed
 from .derived import Derived, derive
@@ -23,6 +23,7 @@ from .timeline import Interval, clocks_of
 
 _MARGIN_US = 2_000_000  # between two points UTC runs almost, not exactly, like mono
 _READ_BYTES = 1 << 22
+MAX_SAMPLES = 20_000_000  # decoded at a time, of a node and an hour: a house has 14 million a day
 _CHUNK = (
     "SELECT file.name, chunk.offset, chunk.size, chunk.boot, boot.boot_id, chunk.mono_first, chunk.mono_end "
     "FROM chunk JOIN file ON file.id = chunk.file JOIN boot ON boot.id = chunk.boot "
@@ -145,7 +146,11 @@ class Decoder:
     def pieces(
         self, chunks: Sequence[Chunk], start_us: int, end_us: int, names: Collection[str] | None = None
     ) -> Iterator[Piece]:
-        """Yield the samples with start ≤ UTC < end, of the named channels or of all."""
+        """Yield the samples with start ≤ UTC < end, of the named channels or of all.
+
+        Frames beyond MAX_SAMPLES are left out and counted as malformed: a few bytes can stand for millions.
+        """
+        room = MAX_SAMPLES
         clocks = self._clocks(chunks)
         groups: dict[tuple[int, int, str], list[Frame]] = {}
         for frame in self._near(chunks, clocks, start_us, end_us):
@@ -160,23 +165,42 @@ class Decoder:
             if schema is None:
                 continue
             frames.sort(key=lambda frame: (frame.boot_id, frame.seq))
-            samples, malformed = decode_samples(frames, schema)
+            for samples in self._decoded(frames, schema, room):
+                room -= _count(samples)
+                times = _Times(clocks)
+                for found in [*samples.values(), *derive(self.derived, schema, samples)]:
+                    name = f"{subject}/{found.channel.name}" if subject else found.channel.name
+                    if names is not None and name not in names:
+                        continue
+                    utc, chosen = times.of(found, start_us, end_us)
+                    values = found.values
+                    if chosen is not None:
+                        if found.valid is not None:
+                            chosen = chosen & found.valid
+                        utc, values = utc[chosen], values[chosen]
+                    elif found.valid is not None:
+                        utc, values = utc[found.valid], values[found.valid]
+                    if len(utc):
+                        yield Piece(name, found.channel, utc, values)
+
+    def _decoded(self, frames: list[Frame], schema: Schema, room: int) -> Iterator[dict[int, Samples]]:
+        """Yield the samples of frames: all at once, or in parts up to `room` samples where they are more."""
+        waiting = [frames]
+        while waiting:
+            some = waiting.pop()
+            if room <= 0:
+                why = f"more than {MAX_SAMPLES} samples at a time"
+                self.findings.malformed += [(frame, why) for frame in some]
+                continue
+            try:
+                samples, malformed = decode_samples(some, schema, room)
+            except TooManySamples:
+                half = len(some) // 2
+                waiting += [some[half:], some[:half]]
+                continue
             self.findings.malformed += malformed
-            times = _Times(clocks)
-            for found in [*samples.values(), *derive(self.derived, schema, samples)]:
-                name = f"{subject}/{found.channel.name}" if subject else found.channel.name
-                if names is not None and name not in names:
-                    continue
-                utc, chosen = times.of(found, start_us, end_us)
-                values = found.values
-                if chosen is not None:
-                    if found.valid is not None:
-                        chosen = chosen & found.valid
-                    utc, values = utc[chosen], values[chosen]
-                elif found.valid is not None:
-                    utc, values = utc[found.valid], values[found.valid]
-                if len(utc):
-                    yield Piece(name, found.channel, utc, values)
+            room -= _count(samples)
+            yield samples
 
     def _clocks(self, chunks: Sequence[Chunk]) -> dict[int, BootClock]:
         """Return clocks by boot id, right wherever the chunks lie."""
@@ -209,6 +233,10 @@ class Decoder:
                 elif not _stepped(clock):
                     wanted[same] = (last >= start_us - _MARGIN_US) & (first < end_us + _MARGIN_US)
             yield from itertools.compress(frames, wanted)
+
+
+def _count(samples: Mapping[int, Samples]) -> int:
+    return sum(len(found.values) for found in samples.values())
 
 
 def _stepped(clock: BootClock) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from microgrid_core.archive import reading
 from microgrid_core.archive.rollup import DAY, HOUR, MINUTE
 from microgrid_core.codec.umg1.frame import Frame, Kind
 from microgrid_core.codec.umg1.records import Clock
-from microgrid_core.codec.umg1.schema import Schema
+from microgrid_core.codec.umg1.schema import Channel, Schema
 
 from .compare import EVER_S, EVER_US, assert_roll_ups, assert_samples
 from .conftest import Disk
@@ -196,3 +198,33 @@ def test_a_frame_that_does_not_decode_spoils_no_other(disk: Disk) -> None:
     assert_samples(archive, frames)
     assert len(archive.unreadable.malformed) == 1
     assert_roll_ups(archive, frames)
+
+
+def test_a_few_bytes_that_stand_for_billions_of_samples_cost_only_themselves(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of their frames are left out; what the node logged before is there."""
+    monkeypatch.setattr(reading, "MAX_SAMPLES", 3_000_000)
+    node = Node()
+    good = [*node.start(), *node.minutes(3)]
+    bomb = Schema("h1", "c1", tuple(Channel(at, f"c{at}", "V", 1) for at in range(1, 17)))
+    blocks = b"".join(bytes((at, 15, 0, 0)) for at in range(1, 17))  # each 65000 zeros
+    node.schema = bomb
+    frames = [node.frame(Kind.SCHEMA, bomb.payload)]
+    frames += [node.frame(Kind.FAST, struct.pack("<I", 65) + blocks, 0, 16) for _ in range(2000)]
+    archive = disk.open()
+    archive.append("h1", [b"".join(frame.encode() for frame in [*good, *frames])], in_order=True)
+    tracemalloc.start()
+    try:
+        archive.roll_up()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * 3_000_000
+    found = archive.history("h1", None, *EVER_S, HOUR)
+    assert found["exchange_power"].count.sum() == 180
+    assert 0 < found["c1"].count.sum() * 16 <= 3_000_000 + (1 << 20)
+    series = archive.series("h1", ["c16"], *EVER_US)
+    assert len(series["c16"].values) == found["c16"].count.sum()
+    assert len(archive.unreadable.malformed) == 2000 - found["c1"].count.sum() // 65_000
+    assert archive.roll_up() == 0
