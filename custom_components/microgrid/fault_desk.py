@@ -36,6 +36,7 @@ from .core.archive.faults.records import (
     best,
 )
 from .core.archive.faults.store import FaultStore
+from .core.codec.umg1.clock import plausible_us
 from .core.codec.umg1.records import EVENT_STATES, SEVERITIES
 from .core.contract.faults import condition
 from .core.contract.messages import EventState, EventType, NodeEvent
@@ -43,6 +44,7 @@ from .core.contract.reading import format_time
 from .core.contract.snapshot import (
     SnapshotList,
 )
+from .core.model.logged_event import well_named
 from .core.model.swarm import AvailabilityChanged, Change, EventReceived, Swarm
 from .fault_analysis import StoredCase
 from .fault_shelf import FaultShelf
@@ -537,16 +539,19 @@ def _logged(archive: Archive, start_us: int | None, now_us: int) -> tuple[list[R
         event = found.event
         if event.state >= len(EVENT_STATES) or event.severity >= len(SEVERITIES):
             continue  # of a later version
+        if not well_named(event):
+            continue
+        at_us = found.utc_us
+        if at_us is not None and not plausible_us(at_us, now_us):
+            at_us = None
         state = EVENT_STATES[event.state]
         if state == EventState.RAISED:
             severity = SEVERITIES[event.severity]
             faults.append(
-                RecordedFault(
-                    event.event_id, found.node, event.code, severity, found.utc_us, now_us, late=True
-                )
+                RecordedFault(event.event_id, found.node, event.code, severity, at_us, now_us, late=True)
             )
-        elif state == EventState.CLEARED and found.utc_us is not None:
-            ends.append((found.node, event.code, found.utc_us))
+        elif state == EventState.CLEARED and at_us is not None:
+            ends.append((found.node, event.code, at_us))
     return faults, ends
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,8 @@ class Received:
     duplicates: int = 0
     damaged: int = 0
     """Stretches of bytes that are no frames."""
+    refused_events: int = 0
+    """Events with a code or id that is none, or that a later version understands; they are kept as logged."""
     lost: int = 0
     """Frames that their nodes no longer had."""
     turned_away: int = 0
@@ -256,8 +259,9 @@ class Historian:
             events: list[NodeEvent] = []
             if appended.events:
                 events = await self._hass.async_add_executor_job(
-                    _events, self.archive, node_id, appended.events
+                    _events, self.archive, node_id, appended.events, time.time_ns() // 1000
                 )
+                self.received.refused_events += len(appended.events) - len(events)
             newest = _time(appended.newest_us) if appended.newest_us else None
             for tell_events in self._on_events:
                 tell_events(node_id, events, newest)
@@ -331,9 +335,9 @@ class Historian:
                 listener()
 
 
-def _events(archive: Archive, node_id: str, frames: tuple[Frame, ...]) -> list[NodeEvent]:
+def _events(archive: Archive, node_id: str, frames: tuple[Frame, ...], now_us: int) -> list[NodeEvent]:
     schemas = archive.schemas(node_id)
-    found = (logged_event(frame, schemas.get(frame.schema_hash)) for frame in frames)
+    found = (logged_event(frame, schemas.get(frame.schema_hash), now_us) for frame in frames)
     return [event for event in found if event is not None]
 
 

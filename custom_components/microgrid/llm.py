@@ -21,7 +21,7 @@ from homeassistant.util.json import JsonObjectType
 from .const import DOMAIN
 from .core.archive.errors import ArchiveError
 from .core.archive.faults.records import Analysis, RecordedFault
-from .core.contract.faults import condition
+from .core.contract.faults import ALARMS, FAULTS, condition
 from .core.diagnosis.cause_texts import checks, meaning
 from .core.diagnosis.causes import CAUSES
 from .runtime import MicrogridConfigEntry, MicrogridRuntime
@@ -116,7 +116,8 @@ def _fault(language: str, fault: RecordedFault, analysis: Analysis | None) -> Js
             timespec="seconds"
         ),
         "over": fault.cleared_us is not None,
-        "code": fault.code,
+        # One that the catalogue does not have is the word of a device.
+        "code": fault.code if fault.code in FAULTS or fault.code in ALARMS else None,
         "fault": condition(fault.code).text(language).name,
     }
     if analysis is None:

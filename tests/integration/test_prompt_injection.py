@@ -19,8 +19,10 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers import area_registry as ar, device_registry as dr
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.helpers import area_registry as ar, device_registry as dr, llm
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
@@ -363,3 +365,38 @@ async def test_orders_in_any_text_change_nothing(
     assert without_names(hostile.notice, hostile_world) == without_names(plain.notice, plain_world)
     assert without_names(hostile.analyses, hostile_world) == without_names(plain.analyses, plain_world)
     assert hostile.fault == plain.fault
+
+
+async def test_a_fault_of_a_log_gives_no_orders(
+    hass: HomeAssistant, entry: MockConfigEntry, mqtt_mock: MqttMockHAClient
+) -> None:
+    """Its code is free text in a frame; a code that nobody knows is not passed on either."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    assert await async_setup_component(hass, "llm", {})
+    voice = Voice(hass, BYSTANDER, "house", "House 3")
+    await voice.greet()
+    now_us = int(dt_util.utcnow().timestamp() * 1e6)
+    events = [
+        Event(0, 1, 2, ORDER[:60], "order"),
+        Event(0, 1, 2, "F001", ORDER[:60]),
+        Event(0, 1, 2, CODE, "strange"),
+        Event(0, 1, 2, "F001", "known"),
+    ]
+    frames = [Frame(Kind.EVENT, at, 7, 0, at, now_us, event.encode()) for at, event in enumerate(events)]
+    payload = b"".join(frame.encode() for frame in frames)
+    async_fire_mqtt_message(hass, f"microgrid/v1/{SWARM}/{BYSTANDER}/log", payload)
+    desk, historian = entry.runtime_data.faults, entry.runtime_data.historian
+    async with asyncio.timeout(30):
+        # There is no event to wait for: the executor and the broker work meanwhile.
+        while desk.store.get("known") is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert historian.received.refused_events == 2
+    desk._reconciled = False
+    await desk._reconcile()
+    assert sorted(fault.event_id for fault, _ in desk.store.faults(limit=9)) == ["known", "strange"]
+    context = llm.LLMContext("test", Context(), "en", "conversation", None)
+    assist = await llm.async_get_api(hass, "assist", context)
+    told: Any = (await assist.async_call_tool(llm.ToolInput("microgrid__get_faults", {}))).data
+    assert [fault["code"] for fault in told["faults"]].count("F001") == 1
+    assert [fault["code"] for fault in told["faults"]].count(None) == 1
+    assert MARK not in json.dumps(told).lower()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..codec.umg1.clock import EARLIEST_US, LATEST_AHEAD_US
 from ..codec.umg1.frame import Frame, Kind, Scan
 from ..codec.umg1.schema import Schema
 from .append import Appended, Appender, Position, acknowledged
@@ -30,7 +31,6 @@ from .recovery import Finding, Recovery, salvage
 from .retention import Keeper, Retention, RetentionReport
 from .rollup import RollUp, Tier
 from .store import LogFiles
-from .timeline import EARLIEST_US, LATEST_AHEAD_US
 
 SEGMENT_BYTES = 4 << 20  # a house fills two or three a day
 RESERVE_BYTES = 64 << 20  # left free for the rest of the machine

@@ -6,15 +6,13 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..codec.umg1.clock import SyncPoint, sync_point
+from ..codec.umg1.clock import EARLIEST_US, LATEST_AHEAD_US, SyncPoint, sync_point
 from ..codec.umg1.frame import FLAG_CLOCK, Frame, Kind
 from ..codec.umg1.records import Boot, Event, Snapshot
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.wire import Cursor, Malformed
 from .ranges import RangeSet
 from .timeline import (
-    EARLIEST_US,
-    LATEST_AHEAD_US,
     MAX_MONO_US,
     Interval,
     add_points,

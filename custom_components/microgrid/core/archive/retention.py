@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
+from ..codec.umg1.clock import LATEST_AHEAD_US
 from .index import Index
 from .rollup import HOUR, MINUTE, RollUp, Tier
 from .store import LogFiles
-from .timeline import LATEST_AHEAD_US, thin_points
+from .timeline import thin_points
 
 _DAY_S = 86_400
 _FLOORS = ("raw_floor_s", "minute_floor_s", "hour_floor_s")  # each at or above the next

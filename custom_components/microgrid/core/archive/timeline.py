@@ -8,12 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..codec.umg1.clock import LATEST_US, BootClock, SyncPoint
+from ..codec.umg1.clock import LATEST_US, BootClock, SyncPoint, plausible_us
 
-EARLIEST_US = (
-    1_577_836_800_000_000  # 2020-01-01: no node is older, an earlier time is a clock that was never set
-)
-LATEST_AHEAD_US = 86_400_000_000  # the contract's bound for times in the future
 _STEP_US = 1_000_000
 MAX_MONO_US = LATEST_US  # a later one is nonsense, and no integer of SQLite
 _MAX_EXTENT_US = 7 * 86_400_000_000  # of a frame whose time is believed: nodes write one a minute
@@ -24,11 +20,6 @@ Interval = tuple[int, int]
 def plausible(point: SyncPoint, now_us: int) -> bool:
     """Whether a synchronisation point can be true."""
     return plausible_us(point.utc_us, now_us) and point.mono_us <= MAX_MONO_US
-
-
-def plausible_us(utc_us: int, now_us: int) -> bool:
-    """Whether something that came until now can have happened then."""
-    return EARLIEST_US <= utc_us <= now_us + LATEST_AHEAD_US
 
 
 def add_points(

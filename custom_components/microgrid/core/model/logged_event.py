@@ -6,17 +6,24 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from ..codec.umg1.clock import plausible_us
 from ..codec.umg1.frame import Frame
 from ..codec.umg1.records import EVENT_STATES, EVENT_TYPES, SEVERITIES, Event
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.wire import Malformed
-from ..contract.messages import EventState, EventType, NodeEvent, Severity
+from ..contract.messages import CODE, EVENT_ID, EventState, EventType, NodeEvent, Severity
 
 
-def logged_event(frame: Frame, schema: Schema | None) -> NodeEvent | None:
-    """Return the event of a frame; None when this release does not understand it.
+def well_named(event: Event) -> bool:
+    """Whether code and id are what the contract demands of those that come over MQTT."""
+    return CODE.fullmatch(event.code) is not None and EVENT_ID.fullmatch(event.event_id) is not None
 
-    Without the schema it has no values: they are numbers of channels that only the schema names.
+
+def logged_event(frame: Frame, schema: Schema | None, now_us: int) -> NodeEvent | None:
+    """Return the event of a frame; None when this release does not understand it, or its code or id is none.
+
+    Without the schema it has no values: they are numbers of channels that only the schema names. A time that
+    cannot be is left out.
     """
     try:
         event = Event.parse(frame.payload)
@@ -26,6 +33,7 @@ def logged_event(frame: Frame, schema: Schema | None) -> NodeEvent | None:
         event.type >= len(EVENT_TYPES)
         or event.state >= len(EVENT_STATES)
         or event.severity >= len(SEVERITIES)
+        or not well_named(event)
     ):
         return None
     values: dict[str, float | int] = {}
@@ -43,7 +51,7 @@ def logged_event(frame: Frame, schema: Schema | None) -> NodeEvent | None:
         severity=Severity(SEVERITIES[event.severity]),
         boot_id=frame.boot_id,
         seq=frame.seq,
-        time=datetime.fromtimestamp(frame.utc_us / 1e6, UTC) if frame.utc_us else None,
+        time=datetime.fromtimestamp(frame.utc_us / 1e6, UTC) if plausible_us(frame.utc_us, now_us) else None,
         values=values,
     )
 

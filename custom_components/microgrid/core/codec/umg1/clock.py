@@ -13,6 +13,10 @@ from .records import UNKNOWN_ERROR, Clock, ClockState
 from .wire import Cursor, Malformed
 
 LATEST_US = 1 << 60  # 36 000 years: no clock, but what a hostile frame may say
+EARLIEST_US = (
+    1_577_836_800_000_000  # 2020-01-01: no node is older, an earlier time is a clock that was never set
+)
+LATEST_AHEAD_US = 86_400_000_000  # the contract's bound for times in the future
 _STEP_US = 1_000_000  # a larger jump of utc − mono between points is a step, not drift
 
 
@@ -39,6 +43,11 @@ def sync_point(frame: Frame) -> SyncPoint | None:
     if max(frame.mono_us, abs(frame.utc_us)) > LATEST_US:
         return None
     return SyncPoint(frame.mono_us, frame.utc_us, clock.drift_ppb, clock.error_us)
+
+
+def plausible_us(utc_us: int, now_us: int) -> bool:
+    """Whether something that came until now can have happened then."""
+    return EARLIEST_US <= utc_us <= now_us + LATEST_AHEAD_US
 
 
 class BootClock:
