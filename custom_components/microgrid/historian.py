@@ -130,12 +130,16 @@ class Historian:
         while self._cancel:
             self._cancel.pop()()
         self._stopping.set()
-        if self._worker is not None:
-            await self._worker  # not cancelled: the executor would go on writing into what is being closed
-        if self.archive is not None:
-            await self._store_waiting()
-            await self.write(self.archive.close)
-            self.archive = None
+        try:
+            if self._worker is not None:
+                # Not cancelled: the executor would go on writing into what is being closed.
+                await asyncio.wait([self._worker])
+            if self.archive is not None:
+                await self._store_waiting()
+        finally:
+            if self.archive is not None:
+                archive, self.archive = self.archive, None
+                await self.write(archive.close)
 
     @callback
     def on_trouble(self, listener: Callable[[], None]) -> None:
@@ -247,29 +251,42 @@ class Historian:
         """Store what waits; returns False when the disk refused."""
         assert self.archive is not None
         taken, self._waiting = self._waiting, _Waiting()
-        for node_id, payloads in taken.payloads.items():
+        while taken.payloads:
+            node_id, payloads = next(iter(taken.payloads.items()))
             try:
                 appended = await self.write(self.archive.append, node_id, payloads, in_order=True)
             except ArchiveUnavailable as error:
                 self.received.turned_away += sum(map(len, taken.payloads.values()))
                 self._set_trouble(str(error))
                 return False
-            taken.payloads[node_id] = []
-            self._note(node_id, appended)
-            events: list[NodeEvent] = []
-            if appended.events:
-                events = await self._hass.async_add_executor_job(
-                    _events, self.archive, node_id, appended.events, time.time_ns() // 1000
-                )
-                self.received.refused_events += len(appended.events) - len(events)
-            newest = _time(appended.newest_us) if appended.newest_us else None
-            for tell_events in self._on_events:
-                tell_events(node_id, events, newest)
-            if appended.gaps:
-                for tell_gaps in self._on_gaps:
-                    tell_gaps(node_id, appended.gaps)
+            except Exception:  # what one node sends must not cost the others theirs
+                self.received.turned_away += len(payloads)
+                _LOGGER.exception("log of %s: %d messages could not be stored", node_id, len(payloads))
+                del taken.payloads[node_id]
+                continue
+            del taken.payloads[node_id]
+            try:
+                await self._pass_on(self.archive, node_id, appended)
+            except Exception:
+                _LOGGER.exception("log of %s: stored, but its news could not be passed on", node_id)
         self._set_trouble(None)
         return True
+
+    async def _pass_on(self, archive: Archive, node_id: str, appended: Appended) -> None:
+        """Answer the node and tell those who listen."""
+        self._note(node_id, appended)
+        events: list[NodeEvent] = []
+        if appended.events:
+            events = await self._hass.async_add_executor_job(
+                _events, archive, node_id, appended.events, time.time_ns() // 1000
+            )
+            self.received.refused_events += len(appended.events) - len(events)
+        newest = _time(appended.newest_us) if appended.newest_us else None
+        for tell_events in self._on_events:
+            tell_events(node_id, events, newest)
+        if appended.gaps:
+            for tell_gaps in self._on_gaps:
+                tell_gaps(node_id, appended.gaps)
 
     @callback
     def _note(self, node_id: str, appended: Appended) -> None:

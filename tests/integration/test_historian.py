@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -292,3 +293,68 @@ async def test_frames_need_not_wait_for_a_long_roll_up(
         await hass.async_block_till_done(wait_background_tasks=True)
     assert order.index("frame") < len(order) - 1 - order[::-1].index("roll-up"), order
     assert order.count("roll-up") >= 3
+
+
+@pytest.mark.parametrize("utc_us", [1, 1 << 60, 1 << 62, (1 << 63) - 1])
+async def test_a_time_beyond_all_years_costs_nobody_anything(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, mqtt_mock: MqttMockHAClient, utc_us: int
+) -> None:
+    await Voice(hass, "house-2", "house", "House 2").greet()
+    log, other = Node(), Node(boot_id=2)
+    strange = replace(log.start()[0], utc_us=utc_us)
+    event = replace(log.event(), seq=1, utc_us=utc_us)
+    send(hass, strange.encode() + event.encode())
+    send(hass, b"".join(frame.encode() for frame in other.start()), "house-2")
+    await until(lambda: acknowledgements(mqtt_mock) and acknowledgements(mqtt_mock, "house-2"))
+    assert part(entry).received.frames == 4
+    figures = await part(entry).figures()
+    assert figures is not None and figures.newest is None
+    archive = part(entry).archive
+    assert archive is not None
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert archive._lock == -1
+
+
+async def test_what_fails_for_one_node_is_lost_to_no_other(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, mqtt_mock: MqttMockHAClient
+) -> None:
+    """Neither while it is stored nor while it is passed on; its own frames come again."""
+    await Voice(hass, "house-2", "house", "House 2").greet()
+    historian, append = part(entry), Archive.append
+    payload = Node().start()[0].encode()
+
+    def appended(archive: Archive, node: str, frames: list[bytes], *, in_order: bool) -> Appended:
+        if node == HOUSE:
+            raise ValueError("never thought of")
+        return append(archive, node, frames, in_order=in_order)
+
+    with patch.object(Archive, "append", appended):
+        send(hass, payload)
+        send(hass, payload, "house-2")
+        await until(lambda: acknowledgements(mqtt_mock, "house-2"))
+    assert (historian.received.turned_away, historian.received.frames) == (1, 1)
+
+    def stumble(node_id: str, *_: object) -> None:
+        if node_id == HOUSE:
+            raise RuntimeError("a listener")
+
+    historian.on_events(stumble)
+    send(hass, payload)
+    send(hass, Node(seq=1).start()[0].encode(), "house-2")
+    await until(lambda: historian.received.frames == 3)
+    assert acknowledgements(mqtt_mock)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_archive_is_closed_whatever_stopping_meets(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice
+) -> None:
+    historian = part(entry)
+    archive = historian.archive
+    assert archive is not None
+    with (
+        patch.object(historian, "_store_waiting", side_effect=RuntimeError("no")),
+        pytest.raises(RuntimeError, match="no"),
+    ):
+        await historian.async_stop()
+    assert archive._lock == -1

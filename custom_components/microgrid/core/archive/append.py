@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ..codec.umg1.clock import plausible_us
 from ..codec.umg1.frame import Frame, Kind, Scan
 from .errors import refused
 from .index import Index, ensure_node
@@ -48,7 +49,7 @@ class Appended:
     events: tuple[Frame, ...] = ()
     """Events among what was stored now."""
     newest_us: int = 0
-    """Newest UTC in the heads of the frames that came, new or not; 0 when none knew it."""
+    """Newest UTC in the heads of the frames that came, new or not; 0 when none knew one that can be."""
 
 
 class Appender:
@@ -81,7 +82,8 @@ class Appender:
             stored += len(new)
             duplicates += len(batch) - len(new)
             events += (frame for frame in new if frame.kind == Kind.EVENT)
-            newest_us = max(newest_us, *(frame.utc_us for frame in batch))
+            known = (frame.utc_us for frame in batch if plausible_us(frame.utc_us, now_us))
+            newest_us = max(newest_us, max(known, default=0))
             last = batch[-1]
             for frame in batch:
                 ends[frame.boot_id] = max(frame.seq, ends.get(frame.boot_id, 0))
