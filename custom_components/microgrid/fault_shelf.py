@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant, callback
 from .core.archive.errors import ArchiveDamaged, ArchiveError, NewerArchive
 from .core.archive.faults.records import RecordedFault
 from .core.archive.faults.store import FaultStore
+from .hold_still import hold_still
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -103,9 +104,11 @@ class FaultShelf:
 
     async def hold(self) -> None:
         """Leave the files whole and as they are until `release`: a backup copies them."""
-        await self._writing.acquire()
-        if self.store is not None:
-            await self._hass.async_add_executor_job(self.store.checkpoint)
+        await hold_still(self._hass, self._writing, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        if (store := self.store) is not None:
+            store.checkpoint()
 
     @callback
     def release(self) -> None:

@@ -29,6 +29,7 @@ from .core.codec.umg1.frame import Frame
 from .core.codec.umg1.records import Event
 from .core.contract.messages import NodeEvent
 from .core.model.logged_event import logged_event
+from .hold_still import hold_still
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -212,9 +213,7 @@ class Historian:
 
         What nodes send meanwhile waits; what finds no more room they send again.
         """
-        await self._writing.acquire()
-        if (archive := self.archive) is not None:
-            await self._hass.async_add_executor_job(archive.checkpoint)
+        await hold_still(self._hass, self._writing, self._checkpoint)
 
     @callback
     def release(self) -> None:
@@ -222,6 +221,10 @@ class Historian:
         self._writing.release()
 
     # ------------------------------------------------------------------------------------------------- inside
+
+    def _checkpoint(self) -> None:
+        if (archive := self.archive) is not None:
+            archive.checkpoint()
 
     async def _open(self) -> None:
         try:

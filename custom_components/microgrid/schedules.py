@@ -44,6 +44,7 @@ from .core.contract.schedule import (
 )
 from .core.contract.topics import SCHEDULE_SET, Topic
 from .core.model.swarm import Change, NodeChanged, Swarm
+from .hold_still import hold_still
 from .schedule_log import (
     FINAL,
     KEEP_ACK_IDS,
@@ -218,9 +219,11 @@ class ScheduleDesk:
 
     async def hold(self) -> None:
         """Leave the file whole and as it is until `release`: a backup copies it."""
-        await self._writing.acquire()
-        if self._log is not None:
-            await self._hass.async_add_executor_job(self._log.checkpoint)
+        await hold_still(self._hass, self._writing, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        if (log := self._log) is not None:
+            log.checkpoint()
 
     @callback
     def release(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -24,15 +25,17 @@ from pytest_homeassistant_custom_component.common import (
 )
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
-from custom_components.microgrid import historian as historian_module
+from custom_components.microgrid import backup, historian as historian_module
 from custom_components.microgrid.const import DOMAIN
 from custom_components.microgrid.core.archive import store
 from custom_components.microgrid.core.archive.append import Appended
 from custom_components.microgrid.core.archive.archive import Archive, read_only
 from custom_components.microgrid.core.archive.errors import ArchiveUnavailable
+from custom_components.microgrid.core.archive.faults.store import FaultStore
 from custom_components.microgrid.core.archive.rollup import MINUTE
 from custom_components.microgrid.historian import Historian
 from custom_components.microgrid.repairs import ARCHIVE_UNAVAILABLE, issue_id
+from custom_components.microgrid.schedule_log import ScheduleLog
 from tests.unit.core.archive.logs import HOUR_US, SECOND_US, Node
 
 from .voices import SWARM, Voice
@@ -358,3 +361,46 @@ async def test_the_archive_is_closed_whatever_stopping_meets(
     ):
         await historian.async_stop()
     assert archive._lock == -1
+
+
+async def test_a_checkpoint_that_fails_keeps_nothing_locked(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, mqtt_mock: MqttMockHAClient
+) -> None:
+    """Of archive, fault store and execution log: what it would have moved lies in the folder, too."""
+    runtime = entry.runtime_data
+    refuse = sqlite3.OperationalError("disk I/O error")
+    with (
+        patch.object(Archive, "checkpoint", side_effect=refuse),
+        patch.object(FaultStore, "checkpoint", side_effect=refuse),
+        patch.object(ScheduleLog, "checkpoint", side_effect=refuse),
+    ):
+        await backup.async_pre_backup(hass)
+    send(hass, Node().start()[0].encode())
+    await asyncio.sleep(0.1)
+    assert not acknowledgements(mqtt_mock)
+    await backup.async_post_backup(hass)
+    await until(lambda: acknowledgements(mqtt_mock))
+    assert not runtime.historian.held
+    assert not runtime.faults.shelf._writing.locked() and not runtime.schedules._writing.locked()
+    async with asyncio.timeout(10):
+        assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_backup_given_up_while_it_prepares_keeps_nothing_locked(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_: Archive) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    with patch.object(Archive, "checkpoint", slow):
+        holding = asyncio.create_task(backup.async_pre_backup(hass))
+        await until(begun.is_set)
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+        go_on.set()
+    await backup.async_post_backup(hass)
+    assert not part(entry).held
