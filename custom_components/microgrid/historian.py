@@ -23,7 +23,7 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 
 from .core.archive.append import Appended, Gap, Position
 from .core.archive.archive import Archive, Sizes
-from .core.archive.errors import ArchiveError, ArchiveUnavailable
+from .core.archive.errors import ArchiveError, ArchiveUnavailable, NewerArchive
 from .core.archive.retention import Retention
 from .core.codec.umg1.frame import Frame
 from .core.codec.umg1.records import Event
@@ -231,7 +231,7 @@ class Historian:
             self.archive = await self._hass.async_add_executor_job(
                 partial(Archive, self._folder, retention=self._retention)
             )
-        except (ArchiveError, OSError) as error:
+        except (ArchiveError, NewerArchive, OSError) as error:
             self._set_trouble(f"the archive cannot be opened: {error}")
             return
         self._set_trouble(None)

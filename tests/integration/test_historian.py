@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import sqlite3
@@ -361,6 +362,24 @@ async def test_the_archive_is_closed_whatever_stopping_meets(
     ):
         await historian.async_stop()
     assert archive._lock == -1
+
+
+async def test_an_archive_of_a_later_version_is_left_alone(
+    hass: HomeAssistant, mqtt_mock: MqttMockHAClient
+) -> None:
+    """The rest of the integration works, and the user is told."""
+    folder = Path(hass.config.path(DOMAIN, SWARM, "archive"))
+    Archive(folder).close()
+    with contextlib.closing(sqlite3.connect(folder / "index.db")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    entry = MockConfigEntry(
+        domain=DOMAIN, title="Demo", unique_id=SWARM, data={"swarm": SWARM, "name": "Demo"}
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert part(entry).archive is None and "has version 99" in (part(entry).trouble or "")
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id, ARCHIVE_UNAVAILABLE))
+    assert await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_a_checkpoint_that_fails_keeps_nothing_locked(
