@@ -324,6 +324,8 @@ class Historian:
                                 await asyncio.sleep(self._hass.loop.time() - began_s)
             finally:
                 self._rolling_up = False
+            if self._stopping.is_set():
+                return
             for listener in self._on_upkeep:
                 listener()
 

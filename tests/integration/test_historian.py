@@ -423,3 +423,28 @@ async def test_a_backup_given_up_while_it_prepares_keeps_nothing_locked(
         go_on.set()
     await backup.async_post_backup(hass)
     assert not part(entry).held
+
+
+async def test_nobody_hears_of_a_roll_up_that_an_unload_ended(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, mqtt_mock: MqttMockHAClient
+) -> None:
+    send(hass, Node().start()[0].encode())
+    await until(lambda: acknowledgements(mqtt_mock))
+    historian, told = part(entry), []
+    historian.on_upkeep(lambda: told.append(historian.archive))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> int:
+        begun.set()
+        go_on.wait(10)
+        return 0
+
+    with patch.object(Archive, "roll_up", slow):
+        rolling = asyncio.create_task(historian._roll_up(dt_util.utcnow()))
+        await until(begun.is_set)
+        stopping = asyncio.create_task(hass.config_entries.async_unload(entry.entry_id))
+        await until(historian._stopping.is_set)
+        go_on.set()
+        await rolling
+        assert await stopping
+    assert told == []
