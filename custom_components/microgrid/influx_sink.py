@@ -46,6 +46,7 @@ BIRTHS_S: Final = 60.0
 """Births are retained: a node that did not show until then after the start is gone for good."""
 SAVE_AFTER_S: Final = 10.0
 _STORAGE_VERSION: Final = 1
+_EXPECTED: Final = (InfluxError, Postponed, ArchiveError, sqlite3.Error, OSError, ValueError)
 
 type Write = Callable[..., Awaitable[Any]]
 """Does something in the executor that changes the archive, when that may be."""
@@ -161,7 +162,9 @@ class InfluxSink:
         while True:
             try:
                 finished = await self._attempt()
-            except (InfluxError, Postponed, ArchiveError, sqlite3.Error, OSError, ValueError) as error:
+            except Exception as error:  # what nobody thought of must not end the sink: it would be silent
+                if not isinstance(error, _EXPECTED) and self.trouble is None:
+                    _LOGGER.exception("sending to InfluxDB failed")
                 failures += 1
                 self.sent.failures += 1
                 self._note_trouble(error)
@@ -293,7 +296,7 @@ class InfluxSink:
         )
         if self.trouble is None:
             _LOGGER.warning("nothing is sent to InfluxDB: %s; it will lack nothing later", error)
-        self.trouble = str(error)
+        self.trouble = str(error) or type(error).__name__
         if refused and not self._asked_for_access:
             self._asked_for_access = True
             self._unauthorised()

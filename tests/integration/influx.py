@@ -34,6 +34,8 @@ class Mock:
         self.generation = generation
         self.judge = judge
         self.token = TOKEN
+        self.pages = ""
+        """Paths that begin like this are answered by a proxy with a page."""
         self.recorded = Recorded()
         self.buckets: dict[str, dict[str, Any]] = {}
         self.mappings: list[dict[str, Any]] = []
@@ -54,6 +56,8 @@ class Mock:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.pages and request.path.startswith(self.pages):
+            return web.Response(text="<html>Down for maintenance</html>", content_type="text/html")
         # 3.x guards even /ping, 2.x does not.
         guarded = request.path != "/ping" or self.generation == 3
         if guarded and request.headers.get("Authorization") != f"Token {self.token}":

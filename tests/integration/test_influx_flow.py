@@ -407,3 +407,58 @@ def own_certificate(path: Path) -> str:
     )
     path.write_bytes(certificate + private)
     return certificate.decode()
+
+
+@pytest.mark.parametrize("path", ["/api/v2/write", "/api/v"], ids=["writes", "everything"])
+async def test_a_page_of_a_proxy_stores_nothing_and_ends_nothing(
+    hass: HomeAssistant, entry: MockConfigEntry, mock: Mock, path: str
+) -> None:
+    """It answers 200 while the server behind it is away; afterwards everything arrives."""
+    await confirm(hass, await add(hass, entry, url=mock.url, token=TOKEN, organisation=ORGANISATION))
+    await until(lambda: sink(entry).complete_s)
+    await Voice(hass, "house-1", "house", "House 1").birth()
+    mock.pages = path
+    log = recent()
+    frames = [frame.encode() for frame in (*log.start(), *log.minutes(1))]
+    await hass.async_add_executor_job(entry.runtime_data.historian.archive.append, "house-1", frames)
+    before = sink(entry).sent.lines
+    await until(lambda: sink(entry).sent.failures > 2)
+    assert "maintenance" in (sink(entry).trouble or "")
+    assert sink(entry).sent.lines == before and not mock.lines("microgrid/rp_1s")
+    mock.pages = ""
+    await until(lambda: mock.lines("microgrid/rp_1s"))
+    await until(lambda: sink(entry).trouble is None)
+
+
+@pytest.mark.parametrize("answer", ["<html>Down</html>", "[]", '"x"', '{"orgs": [1]}', '{"orgs": [{}]}', "7"])
+async def test_a_management_of_another_shape_is_told(
+    hass: HomeAssistant, entry: MockConfigEntry, answer: str
+) -> None:
+    application = web.Application()
+
+    async def ping(_: web.Request) -> web.Response:
+        return web.Response(status=204, headers={"X-Influxdb-Version": "v2.9.1"})
+
+    async def management(_: web.Request) -> web.Response:
+        return web.Response(text=answer)
+
+    application.router.add_get("/ping", ping)
+    application.router.add_route("*", "/{tail:.*}", management)
+    server = TestServer(application)
+    await server.start_server()
+    url = str(server.make_url("")).rstrip("/")
+    result = await add(hass, entry, url=url, token=TOKEN, organisation=ORGANISATION)
+    assert result["errors"] == {"base": "influx_failed"}
+    await server.close()
+
+
+async def test_a_mistake_of_ours_is_logged_and_tried_again(
+    hass: HomeAssistant, entry: MockConfigEntry, mock: Mock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await confirm(hass, await add(hass, entry, url=mock.url, token=TOKEN, organisation=ORGANISATION))
+    await until(lambda: sink(entry).complete_s)
+    with patch.object(InfluxSink, "_attempt", side_effect=AttributeError("never thought of")):
+        await until(lambda: sink(entry).sent.failures > 1)
+    assert sink(entry).trouble == "never thought of"
+    assert caplog.text.count("sending to InfluxDB failed") == 1
+    await until(lambda: sink(entry).trouble is None)

@@ -45,10 +45,12 @@ STORED = Answer(Verdict.STORED)
 
 def interpret(generation: int, status: int, body: str) -> Answer:
     """Return what the answer of a server of generation 1, 2 or 3 to a write means."""
-    if status in {200, 204}:
-        return STORED
     told = _parse(body)
+    if status == 204 or (status == 200 and generation == 3 and told is not None):
+        return STORED
     reason = f"{status}: {_reason(told, body)}"[:MAX_REASON]
+    if status < 400:
+        return Answer(Verdict.BUSY, reason)  # a page of a proxy, which took nothing
     if status in {401, 403}:
         return Answer(Verdict.UNAUTHORISED, reason)
     if status == 413:

@@ -12,7 +12,7 @@ import aiohttp
 from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
 from influxdb_client.rest import ApiException
 
-from .answers import Answer, interpret
+from .answers import MAX_REASON, Answer, interpret
 from .server import Access, Failed, Unauthorised, Unreachable, describe
 from .tiers import Policy
 
@@ -38,12 +38,18 @@ class Client:
         )
 
     async def call(
-        self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        shape: type = dict,
     ) -> Any:
-        """Ask the management; raises Unreachable, Unauthorised and Failed."""
+        """Ask the management; raises Unreachable, Unauthorised, and Failed also for another `shape`."""
         what = f"{self.access.url}: {method} {path}"
         try:
-            return await self._client.api_client.call_api(
+            told = await self._client.api_client.call_api(
                 path,
                 method,
                 query_params=list((query or {}).items()),
@@ -61,12 +67,27 @@ class Client:
             raise Unreachable(f"{what}: no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{what}: {describe(error)}") from error
+        if not isinstance(told, shape) and (told or method == "GET"):  # done without a word is done
+            raise Failed(f"{what}: the answer is none of InfluxDB: {_text(told)[:MAX_REASON]}")
+        return told
 
     async def write(self, policy: Policy, body: bytes) -> Answer:
         """Write lines."""
         try:
-            await self._client.write_api().write(
-                policy.bucket, org=self.access.organisation, record=body, write_precision=policy.precision
+            # What the package's own `write` returns hides who answered, and what.
+            told, status, _ = await self._client.api_client.call_api(
+                "/api/v2/write",
+                "POST",
+                query_params=[
+                    ("org", self.access.organisation),
+                    ("bucket", policy.bucket),
+                    ("precision", policy.precision),
+                ],
+                header_params={"Accept": "application/json", "Content-Type": "text/plain; charset=utf-8"},
+                body=body,
+                auth_settings=[],
+                response_type="object",
+                _return_http_data_only=False,
             )
         except ApiException as error:
             return interpret(self.generation, int(error.status or 0), _body(error))
@@ -74,7 +95,7 @@ class Client:
             raise Unreachable(f"{self.access.url} did not answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{self.access.url}: {describe(error)}") from error
-        return interpret(self.generation, 204, "")
+        return interpret(self.generation, int(status), _text(told))
 
     async def close(self) -> None:
         """Close the session."""
@@ -82,7 +103,10 @@ class Client:
 
 
 def _body(error: ApiException) -> str:
-    body = error.body
+    return _text(error.body)
+
+
+def _text(body: Any) -> str:
     if isinstance(body, bytes):
         return body.decode(errors="replace")
     return body if isinstance(body, str) else json.dumps(body)

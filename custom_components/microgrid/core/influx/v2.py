@@ -25,22 +25,30 @@ class Influx2(Client):
 
     async def _organisation(self) -> str:
         told = await self.call("GET", "/api/v2/orgs", query={"org": self.access.organisation})
-        for found in told.get("orgs") or ():
+        for found in self._rows(told, "orgs", "id", "name"):
             if found["name"] == self.access.organisation:
                 return str(found["id"])
         raise Failed(
             f"{self.access.url}: there is no organisation {self.access.organisation!r} for this token"
         )
 
+    def _rows(self, told: dict[str, Any], name: str, *keys: str) -> list[dict[str, Any]]:
+        rows = told.get(name) or []
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and row.keys() >= {*keys} for row in rows
+        ):
+            raise Failed(f"{self.access.url}: the list of {name} is none of InfluxDB")
+        return rows
+
     async def _bucket(self, policy: Policy, organisation: str) -> tuple[str, Made]:
         rules: list[dict[str, Any]] = [
             {"type": "expire", "everySeconds": policy.keep_s, "shardGroupDurationSeconds": policy.shard_s}
         ]
         told = await self.call("GET", "/api/v2/buckets", query={"orgID": organisation, "name": policy.bucket})
-        for found in told.get("buckets") or ():
+        for found in self._rows(told, "buckets", "id", "name"):
             if found["name"] != policy.bucket:
                 continue
-            rules_found = found.get("retentionRules") or ()
+            rules_found = self._rows(found, "retentionRules")
             kept = next((rule["everySeconds"] for rule in rules_found if "everySeconds" in rule), 0)
             if kept == policy.keep_s:
                 return str(found["id"]), Made.EXISTS
@@ -51,11 +59,12 @@ class Influx2(Client):
             "/api/v2/buckets",
             body={"orgID": organisation, "name": policy.bucket, "retentionRules": rules},
         )
-        return str(made["id"]), Made.CREATED
+        (bucket,) = self._rows({"made": [made]}, "made", "id")
+        return str(bucket["id"]), Made.CREATED
 
     async def _mapping(self, policy: Policy, organisation: str, bucket: str) -> Made:
         told = await self.call("GET", "/api/v2/dbrps", query={"orgID": organisation, "db": DATABASE})
-        for found in told.get("content") or ():
+        for found in self._rows(told, "content"):
             # One without id or marked virtual is the server's own guess, and goes when it guesses otherwise.
             if found.get("retention_policy") == policy.name and not found.get("virtual"):
                 if found.get("bucketID") == bucket:

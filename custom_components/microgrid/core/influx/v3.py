@@ -17,7 +17,7 @@ class Influx3(Client):
 
     async def provision(self) -> list[Step]:
         """Make the databases that are missing; how long they keep is theirs once they are there."""
-        told = await self.call("GET", _DATABASES, query={"format": "json"})
+        told = await self.call("GET", _DATABASES, query={"format": "json"}, shape=list)
         present = {row.get("iox::database") for row in told if isinstance(row, dict)}
         steps = []
         for policy in POLICIES:

@@ -9,6 +9,14 @@ from microgrid_core.influx.answers import Verdict, interpret
 CASES = [
     (1, 204, "", Verdict.STORED, 0),
     (3, 200, "{}", Verdict.STORED, 0),
+    (3, 204, "", Verdict.STORED, 0),
+    (1, 200, "<html>Down for maintenance</html>", Verdict.BUSY, 0),
+    (2, 200, "<html>Down for maintenance</html>", Verdict.BUSY, 0),
+    (2, 200, "{}", Verdict.BUSY, 0),
+    (3, 200, "<html>Down for maintenance</html>", Verdict.BUSY, 0),
+    (3, 200, "", Verdict.BUSY, 0),
+    (2, 202, "", Verdict.BUSY, 0),
+    (1, 302, "<html>moved, database not found</html>", Verdict.BUSY, 0),
     (1, 400, '{"error":"partial write: points beyond retention policy dropped=7"}', Verdict.PARTIAL, 7),
     (
         1,
