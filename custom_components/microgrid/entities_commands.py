@@ -248,20 +248,22 @@ class SettingEntity(CommandEntity):
     @override
     def available(self) -> bool:
         """Also only while the command has the type that this entity is made for."""
-        declared = self._declared
-        return (
-            super().available
-            and declared is not None
-            and declared.sets == self.metric.key
-            and declared.parameters[0].type is self.command.parameters[0].type
-        )
+        return super().available and self._parameter is not None
+
+    @property
+    def _parameter(self) -> Parameter | None:
+        """The parameter as the newest birth has it; None when it is none that this entity is made for."""
+        if (declared := self._declared) is None or declared.sets != self.metric.key:
+            return None
+        parameter = declared.parameters[0]
+        return parameter if parameter.type is self.command.parameters[0].type else None
 
     @override
     @callback
     def on_birth(self) -> None:
         """Limits may have changed."""
-        if (declared := self._declared) is not None and declared.sets == self.metric.key:
-            self._take(declared.parameters[0])
+        if (parameter := self._parameter) is not None:
+            self._take(parameter)
         super().on_birth()
 
     @override

@@ -206,8 +206,10 @@ async def test_births_change_what_can_be_set(hass: HomeAssistant, inverter: Inve
     assert state_of(hass, "switch.shed_buzzer") == "unavailable"
     assert state_of(hass, "select.shed_output_source_priority") == "unavailable"
     other = setter("buzzer", "choice", options=["on", "off"])  # the same name with another type
-    await inverter.declare([other, PRIORITY])
+    stepped = setter("max_charging_current", "choice", options=["low", "high"])
+    await inverter.declare([stepped, other, PRIORITY])
     assert state_of(hass, "switch.shed_buzzer") == "unavailable"
+    assert state_of(hass, "number.shed_maximum_charging_current") == "unavailable"
     assert state_of(hass, "select.shed_output_source_priority") == "utility"
     await inverter.declare(ALL)
     assert state_of(hass, "switch.shed_buzzer") == "off"
