@@ -18,6 +18,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, STORAGE_VERSION
+from .core.energy.advice import plan_start
 from .core.energy.battery import Battery
 from .core.energy.clock import HOURS
 from .core.energy.planning import Plan
@@ -385,7 +386,7 @@ class Planner:
 
     async def compare(self, days: int) -> tuple[float, list[Comparison]]:
         """Replay all policies on the measured days; returns how many days there were."""
-        now = _begin(dt_util.utcnow())
+        now = plan_start(dt_util.utcnow())
         # The hours before those that are billed are what the forecasts learn from.
         past = self.state.ledger.history(now - PAST, now, self.zone, self.state.said)
         if past is None:
@@ -438,7 +439,7 @@ class Planner:
         self._charge_trouble = None if self.off_grid else self._watch.look(now, self.fleet)
         flexible = self._seams.flexible()
         self._reading = Reading(load, solar, self.fleet.power_kw, self.fleet.charge_percent, flexible)
-        self.state.ledger.take(now, self._reading, *self.prices.of_hour(_begin(now)))
+        self.state.ledger.take(now, self._reading, *self.prices.of_hour(plan_start(now)))
         if load is not None:
             self._load_watch.take(now, load)
             month = f"{now.astimezone(self.zone):%Y-%m}"
@@ -548,7 +549,7 @@ class Planner:
         if self.answer.street is not None:
             self.state.keep_line_prices(_hour(self.answer.start), self.answer.street.line_prices)
         self.planned_at = now
-        hour = _begin(now)
+        hour = plan_start(now)
         midnight = _midnight(now.astimezone(self.zone).date(), self.zone)
         hours = round((hour - midnight) / timedelta(hours=1))
         past = self.state.ledger.history(midnight - timedelta(days=1), hour, self.zone) if hours > 0 else None
@@ -708,10 +709,6 @@ def _grid_after(now: datetime, interval: timedelta) -> datetime:
     """Return the next time on the grid of an interval, so that plans begin where half hours do."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + interval * (math.floor((now - midnight) / interval) + 1)
-
-
-def _begin(when: datetime) -> datetime:
-    return when.replace(minute=0, second=0, microsecond=0)
 
 
 def _hour(when: datetime) -> int:
