@@ -23,6 +23,7 @@ BUILD = ROOT / "build" / "firmware"
 HOUSE, GATEWAY = "house", "gateway"
 
 _CAN_GROUP, _FEED_GROUP = "239.74.163.2", "239.74.163.1"  # the first is python-can's own
+_IP_MULTICAST_ALL = 49  # linux/in.h
 _OSCILLATOR_PPM = 20.0  # crystals of ESP32 boards are this good
 _OSCILLATOR_START_S = 1000.0
 _GATEWAYS_APART_S = 2.0
@@ -58,12 +59,23 @@ def program(kind: str) -> Path:
     return built
 
 
-def free_udp_port() -> int:
-    """Return a UDP port that nobody uses now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+_reserved: list[socket.socket] = []
+
+
+def reserve_udp_port() -> int:
+    """Return a UDP port of ours until this process ends: only who sets SO_REUSEADDR can bind it.
+
+    A port that is merely free is taken within seconds by one of the many sockets that ask for any port, and
+    who wanted it then hears nothing.
+    """
+    keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    _reserved.append(keeper)
+    keeper.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)  # it keeps, and hears nothing
+    keeper.bind(("", 0))
+    # Not before: two who would share take the same port.
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port: int = keeper.getsockname()[1]
+    return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,8 @@ class Surroundings:
 
     broker: str
     swarm: str = "demo"
-    feed: str = field(default_factory=lambda: f"{_FEED_GROUP}:{free_udp_port()}")
-    time_server: str = field(default_factory=lambda: f"{LOOPBACK}:{free_udp_port()}")
+    feed: str = field(default_factory=lambda: f"{_FEED_GROUP}:{reserve_udp_port()}")
+    time_server: str = field(default_factory=lambda: f"{LOOPBACK}:{reserve_udp_port()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ class Bus:
 
     cluster: str
     gateway: str
-    port: int = field(default_factory=free_udp_port)
+    port: int = field(default_factory=reserve_udp_port)
 
     @property
     def address(self) -> str:

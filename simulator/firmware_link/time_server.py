@@ -54,6 +54,7 @@ class TimeServer:
     def __init__(self, address: tuple[str, int], selector: selectors.BaseSelector) -> None:
         """Listen; OSError when that cannot be."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the port may be reserved for us
         self._socket.bind(address)
         self._socket.setblocking(False)
         # The kernel says when a question came: how long it waited for us does not count.

@@ -67,9 +67,12 @@ class World:
             self.site.step(STEP_S)
             self.link.tell()
             self.link.maintain(time.monotonic())
-            while (left := due - time.monotonic()) > 0:
-                for key, _ in self._selector.select(left):
+            left = due - time.monotonic()
+            while True:  # once at least: who is late must not be deaf
+                for key, _ in self._selector.select(max(left, 0.0)):
                     key.data.read()
+                if (left := due - time.monotonic()) <= 0.0:
+                    break
 
     def close(self) -> None:
         """End."""
@@ -181,12 +184,22 @@ class Cluster:
         return found
 
     def wait_for(self, condition: Callable[[Watched], bool], what: str, timeout_s: float) -> None:
-        """Listen until something is the case."""
+        """Listen until something is the case; who waits in vain says what is instead."""
         end = time.monotonic() + timeout_s
-        while not condition(self.watch(1.5)):
+        while not condition(seen := self.watch(1.5)):
             for node in self.nodes.values():
                 assert node.running, str(node.died())
-            assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}"
+            assert time.monotonic() < end, f"waited {timeout_s:g} s for {what}, but {self.describe(seen)}"
+
+    def describe(self, seen: Watched) -> str:
+        """Tell who beats time on what ground, and for each node its clock and the last words of its log."""
+        ranks = {master: {sync["rank"] for sync in seen.values("Sync", master)} for master in masters(seen)}
+        lines = [f"Sync came of (rank) {ranks}, machine's load {os.getloadavg()}"]
+        for number, node in self.nodes.items():
+            beats = seen.values("Heartbeat", number)
+            clocks = [(beat["clock_state"], beat["clock_error"]) for beat in beats]
+            lines.append(f"{node.node}: clock (state, ms) {clocks}\n{node.tail(25)}")
+        return "\n".join(lines)
 
     def settle(self, timeout_s: float = SETTLED_S, found: Watched | None = None) -> dict[int, float]:
         """Wait until the gateway gives the time to four houses; returns the boot ids, new with each start.

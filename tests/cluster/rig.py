@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from microgrid_core.codec.can_dbc import MESSAGES
-from script.lab.firmware import free_udp_port
+from script.lab.firmware import reserve_udp_port
 from simulator.firmware_link.clock_errors import ClockErrors
 from tests.cluster.bad_bus import BadBus, Trouble
 from tests.cluster.cluster import CLOCKS_APART_MS, HOUSES, Cluster, Watched, content_of, masters
@@ -44,7 +44,7 @@ class Rig:
     def __init__(self, folder: Path, trouble: Trouble | None = None) -> None:
         """Start everything, on a bus that is in trouble from the beginning."""
         self.folder = folder
-        ports = [free_udp_port() for _ in range(HOUSES + 2)]
+        ports = [reserve_udp_port() for _ in range(HOUSES + 2)]
         self.connections = [{"CAN": f"{GROUP}:{port}"} for port in ports]
         self.cluster = Cluster(folder, own=dict(enumerate(self.connections[: HOUSES + 1])))
         self.bus = BadBus(GROUP, [self.cluster.bus.port, *ports], trouble)

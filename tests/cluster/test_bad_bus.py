@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from script.lab.firmware import free_udp_port
+from script.lab.firmware import reserve_udp_port
 from script.lab.processes import LOOPBACK
 from tests.cluster.bad_bus import BadBus, Trouble
 
@@ -67,7 +67,7 @@ class Node:
 @pytest.fixture
 def bus() -> Iterator[tuple[BadBus, list[Node]]]:
     """The relay, the ear and three nodes."""
-    ports = [free_udp_port() for _ in range(PARTS + 1)]
+    ports = [reserve_udp_port() for _ in range(PARTS + 1)]
     with closing(BadBus(GROUP, ports)) as relay:
         nodes = [Node(port) for port in ports]
         yield relay, nodes

@@ -104,19 +104,27 @@ void CanComponent::tell_losses(const BusStatistics &statistics) {
   this->losses_told_ = statistics;
 }
 
+void CanComponent::tell_controller(ControllerState state) {
+  if (state == this->shown_) return;
+  this->shown_ = state;
+  if (state == ControllerState::STOPPED) {
+    ESP_LOGE(TAG,
+             "The controller of the bus does not answer: look at its wiring and supply; tried every second");
+  } else {
+    ESP_LOGI(TAG, "Controller: %s", text_of(state));
+  }
+  if (state == ControllerState::ACTIVE) {
+    this->status_clear_warning();
+  } else {
+    this->status_set_warning();
+  }
+}
+
 void CanComponent::refresh() {
   const BusStatistics statistics = this->bus_node_.statistics();
   this->tell_conflict(statistics);
   const ControllerStatus &controller = statistics.controller;
-  if (this->bus_ != nullptr && controller.state != this->shown_) {
-    this->shown_ = controller.state;
-    ESP_LOGI(TAG, "Controller: %s", text_of(controller.state));
-    if (controller.state == ControllerState::ACTIVE) {
-      this->status_clear_warning();
-    } else {
-      this->status_set_warning();
-    }
-  }
+  if (this->bus_ != nullptr) this->tell_controller(controller.state);
   Readings &readings = this->node_.readings;
   for (size_t metric = 0; metric < readings.size(); metric++) {
     const std::string_view key = readings.rows()[metric].key;

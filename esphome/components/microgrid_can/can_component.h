@@ -40,6 +40,7 @@ class CanComponent final : public Component {
  protected:
   static void live(void *self);
   void refresh();
+  void tell_controller(ControllerState state);
   void tell_conflict(const BusStatistics &statistics);
   void tell_losses(const BusStatistics &statistics);
 
@@ -47,7 +48,7 @@ class CanComponent final : public Component {
   CanBus *bus_;
   uint32_t bit_rate_;
   BusNode bus_node_;
-  ControllerState shown_{ControllerState::STOPPED};
+  std::optional<ControllerState> shown_;  // nothing before the bus task has tried to open it
   bool conflict_told_{false};
   BusStatistics losses_told_;
   std::optional<Task> task_;
