@@ -75,3 +75,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
             assert anchor in {_anchor(heading) for heading in headings}, f"no heading for {target}"
+
+
+def test_what_the_console_says_is_what_the_firmware_prints() -> None:
+    """An installer searches the page for the words on the screen."""
+    quoted = re.findall(
+        r"^\| `([^`]+)` in the console \|", (ROOT / "docs/installer.md").read_text(), re.MULTILINE
+    )
+    printed = "".join(source.read_text() for source in ROOT.glob("esphome/components/*/*.cpp"))
+    assert len(quoted) >= 2
+    assert [words for words in quoted if words not in printed] == []
