@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import BY_SCHEDULE, DOMAIN, STORAGE_VERSION
 from .core.contract.encode import acknowledgement_payload, schedule_state_payload
-from .core.contract.execution import judge, mean_power
+from .core.contract.execution import Course, join, passed_on
 from .core.contract.messages import ScheduleCapability, ScheduleMode
 from .core.contract.schedule import (
     Acknowledgement,
@@ -66,19 +66,8 @@ GONE_S: Final = 60.0
 _SAVE_S: Final = 60.0
 """So often it is saved how far an interval came: a crash loses no more of it."""
 _MAX_OUTBOX: Final = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How far an interval came."""
-
-    status: AckStatus
-    late: bool = False
-    seconds: float = 0.0
-    energy_ws: float = 0.0
-    """Positive when the battery gave energy."""
-    trouble: str = ""
-    """The first reason why it was not done as asked."""
+_COURSE: Final = ("status", "late", "seconds", "energy_ws", "trouble", "joined_s")
+"""What is stored of how far an interval came."""
 
 
 class GxBattery:
@@ -98,6 +87,8 @@ class GxBattery:
         self._store = _store(hass, entry_id, station.subentry_id)
         self._schedule: Schedule | None = None
         self._courses: dict[int, Course] = {}
+        self._replaced: Course | None = None
+        """What ran when the schedule that is held took the place of another."""
         self._capability: ScheduleCapability | None = None
         self._outbox: list[str] = []
         self._told_state: bytes | None = None
@@ -167,16 +158,20 @@ class GxBattery:
             if reasons := check_schedule(new, self._capability, now):
                 status = AckStatus.REJECTED
             else:
-                last = AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED
-                for number, course in self._courses.items():
-                    if course.status is AckStatus.STARTED:
-                        self._finish(number, last, now)
-                if not new.intervals:
-                    self._withdraw(now)
-                self._schedule, self._courses, self._yielded = new, {}, None
+                self._hold(new, now)
         self._answer(status, new.schedule_id, new.revision, now, document, reasons)
         self._save()
         self._hass.async_create_task(self._work(now), f"microgrid GX schedule {self._node_id}")
+
+    def _hold(self, new: Schedule, now: datetime) -> None:
+        last = AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED
+        running = [course for course in self._courses.values() if course.status is AckStatus.STARTED]
+        for course in running:
+            self._finish(course, last, now)
+        self._replaced = passed_on(running, self._replaced, new)
+        if not new.intervals:
+            self._withdraw(now)
+        self._schedule, self._courses, self._yielded = new, {}, None
 
     def _withdraw(self, now: datetime) -> None:
         """Say of the schedule held that it is cancelled, if anything of it was still to come."""
@@ -260,15 +255,13 @@ class GxBattery:
         at = self._hass.loop.time()
         seconds, self._ticked_at = 0.0 if self._ticked_at is None else at - self._ticked_at, at
         seconds = min(seconds, 4 * TICK_S)
-        assert self._schedule is not None
-        for interval in self._schedule.intervals:
-            course = self._courses.get(interval.id)
-            if course is None or course.status is not AckStatus.STARTED:
+        for number, course in self._courses.items():
+            if course.status is not AckStatus.STARTED:
                 continue
             # Who only follows is judged by how long he did: what was in the way counts against him.
-            unseen = battery_w is None or (interval.mode is ScheduleMode.FOLLOW and trouble)
+            unseen = battery_w is None or (course.interval.mode is ScheduleMode.FOLLOW and trouble)
             measured_s = 0.0 if unseen else seconds
-            self._courses[interval.id] = replace(
+            self._courses[number] = replace(
                 course,
                 seconds=course.seconds + measured_s,
                 energy_ws=course.energy_ws - measured_s * (battery_w or 0.0),
@@ -284,44 +277,33 @@ class GxBattery:
             course = self._courses.get(interval.id)
             if course is not None:
                 if course.status is AckStatus.STARTED and interval.end <= now:
-                    self._finish(interval.id, None, now)
+                    self._finish(course, None, now)
                     changed = True
             elif interval.start <= now < interval.end:
-                self._begin(interval, AckStatus.STARTED, now)
+                self._begin(join(interval, now, self._replaced, late_s=LATE_S), now)
                 changed = True
             elif interval.end <= now and interval.start >= schedule.issued_at:
-                self._begin(interval, AckStatus.EXPIRED, now)
+                self._begin(Course(interval, AckStatus.EXPIRED, late=True), now)
                 changed = True
         if changed:
             self._save()
 
-    def _begin(self, interval: Interval, status: AckStatus, now: datetime) -> None:
-        course = Course(status, late=(now - interval.start).total_seconds() > LATE_S)
-        self._courses[interval.id] = course
-        self._report(interval, course, now)
+    def _begin(self, course: Course, now: datetime) -> None:
+        self._courses[course.interval.id] = course
+        self._report(course, now)
 
-    def _finish(self, number: int, status: AckStatus | None, now: datetime) -> None:
-        assert self._schedule is not None
-        interval = next(one for one in self._schedule.intervals if one.id == number)
-        course = self._courses[number]
+    def _finish(self, course: Course, status: AckStatus | None, now: datetime) -> None:
         reasons: tuple[str, ...] = ()
         if status is None:
-            status, reasons = judge(
-                interval,
-                course.energy_ws,
-                course.seconds,
-                joined_s=None if course.late else 0.0,
-                trouble=course.trouble,
-            )
-        self._courses[number] = replace(course, status=status)
-        self._report(interval, self._courses[number], now, reasons)
+            status, reasons = course.judge()
+        ended = self._courses[course.interval.id] = replace(course, status=status)
+        self._report(ended, now, reasons)
 
-    def _report(
-        self, interval: Interval, course: Course, now: datetime, reasons: tuple[str, ...] = ()
-    ) -> None:
+    def _report(self, course: Course, now: datetime, reasons: tuple[str, ...] = ()) -> None:
+        interval = course.interval
         assert self._schedule is not None
         began = course.status is AckStatus.STARTED
-        mean_w = None if began else mean_power(interval.mode, course.energy_ws, course.seconds)
+        mean_w = None if began else course.mean_w
         self._post(
             Acknowledgement(
                 ack_id=f"{self._node_id}.{self._schedule.revision}.{interval.id}.{course.status}",
@@ -448,7 +430,10 @@ class GxBattery:
         known = self._capability
         return {
             "schedule": None if self._schedule is None else canonical(self._schedule).decode(),
-            "courses": {str(number): asdict(course) for number, course in self._courses.items()},
+            "courses": {
+                str(number): {name: getattr(course, name) for name in _COURSE}
+                for number, course in self._courses.items()
+            },
             "outbox": self._outbox,
             "capability": None if known is None else [known.max_charge_w, known.max_discharge_w],
         }
@@ -457,11 +442,13 @@ class GxBattery:
         schedule = parse_schedule(text.encode(), None) if (text := stored.get("schedule")) else None
         if isinstance(schedule, Schedule):
             self._schedule = schedule
-            numbers = {interval.id for interval in schedule.intervals}
+            intervals = {interval.id: interval for interval in schedule.intervals}
             self._courses = {
-                int(number): Course(**{**course, "status": AckStatus(course["status"])})
+                int(number): Course(
+                    intervals[int(number)], **{**course, "status": AckStatus(course["status"])}
+                )
                 for number, course in stored.get("courses", {}).items()
-                if int(number) in numbers
+                if int(number) in intervals
             }
         self._outbox = list(stored.get("outbox", ()))
         if most := stored.get("capability"):

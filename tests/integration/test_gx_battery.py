@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,9 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 from custom_components.microgrid import gx_battery
 from custom_components.microgrid.const import DOMAIN
+from custom_components.microgrid.core.contract.execution import Course
 from custom_components.microgrid.core.contract.messages import ScheduleMode
-from custom_components.microgrid.core.contract.schedule import INTERVAL, Interval, Schedule
+from custom_components.microgrid.core.contract.schedule import INTERVAL, AckStatus, Interval, Schedule
 from custom_components.microgrid.gx_battery import GxBattery
 from custom_components.microgrid.runtime import MicrogridRuntime
 from custom_components.microgrid.schedule_log import Execution, ExecutionStatus
@@ -105,6 +107,20 @@ def shift(battery: GxBattery, by: timedelta) -> None:
     battery._now = lambda: clock(by)
 
 
+async def go_on(battery: GxBattery) -> None:
+    """Watch what runs for a moment, and let it have gone on like this to its end."""
+
+    def measured() -> list[Course]:
+        running = (one for one in battery._courses.values() if one.status is AckStatus.STARTED)
+        return [one for one in running if one.seconds > 1.0]
+
+    await until(measured, "it is measured")
+    for course in measured():
+        whole_s = INTERVAL.total_seconds() - course.joined_s
+        energy_ws = course.energy_ws * whole_s / course.seconds
+        battery._courses[course.interval.id] = replace(course, seconds=whole_s, energy_ws=energy_ws)
+
+
 def schedule(
     revision: int, *intervals: tuple[ScheduleMode, float | None], default: str = "follow"
 ) -> Schedule:
@@ -150,11 +166,13 @@ async def test_a_schedule_from_the_desk_to_the_battery_and_into_the_log(
     assert desk.held(node_id).answer == "accepted"
     assert log(entry, battery)[0].late is True, "it was joined after its start"
     assert "setpoint_override" in entry.runtime_data.gx_controls[next(iter(entry.subentries))].overrides
+    await go_on(battery)
     shift(battery, INTERVAL)
     await until(lambda: abs(power(gx) + 1500.0) < 100.0, "the next one discharges")
     first = log(entry, battery)[0]
     assert (first.status, first.requested_w) == (ExecutionStatus.SUCCEEDED, 2000.0)
     assert first.actual_w == pytest.approx(2000.0, rel=0.15)
+    await go_on(battery)
     shift(battery, 2 * INTERVAL)
     await until(lambda: gx.station.items[SETPOINT].value is None, "at its end the station is its own again")
     await until(lambda: log(entry, battery)[1].status is ExecutionStatus.SUCCEEDED, "that is told, too")
@@ -177,6 +195,7 @@ async def test_a_restart_in_the_middle_goes_on_where_it_was(
     await until(lambda: abs(power(gx)) < 100.0, "it rests again")
     (one,) = log(entry, battery)
     assert one.status is ExecutionStatus.STARTED
+    await go_on(battery)
     shift(battery, INTERVAL)
     await until(lambda: log(entry, battery)[0].status is ExecutionStatus.SUCCEEDED, "one final word")
 
@@ -194,7 +213,7 @@ async def test_a_station_may_be_away_for_a_moment(
     monkeypatch.setattr(gx_battery, "GONE_S", seconds)
     entry, battery = await setup()
     await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (ScheduleMode.IDLE, None)))
-    await until(lambda: 0 in battery._courses and battery._courses[0].seconds > 0.5, "it rests")
+    await go_on(battery)
     broker.stop()
     await until(lambda: not battery._station.connected, "it is away")
     ticked_at = battery._ticked_at
@@ -204,6 +223,28 @@ async def test_a_station_may_be_away_for_a_moment(
     assert log(entry, battery)[0].status.value == became
     assert battery._courses[0].trouble == ("" if became == "succeeded" else "the station is not connected")
     broker.start()
+
+
+async def test_a_new_plan_goes_on_with_the_interval_that_runs(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, battery = await setup()
+    desk, node_id = entry.runtime_data.schedules, battery._node_id
+    with monkeypatch.context() as patch:
+        patch.setattr(gx_battery, "LATE_S", 3600.0)  # as if it had begun in time
+        await desk.set(node_id, schedule(1, (ScheduleMode.CHARGE, 1000.0)))
+        await until(lambda: 0 in battery._courses and battery._courses[0].seconds > 1.0, "it runs")
+    before = battery._courses[0].seconds
+    await desk.set(node_id, schedule(2, (ScheduleMode.CHARGE, 1000.0)))
+    await until(lambda: battery._schedule.revision == 2 and battery._courses, "the new plan runs")
+    again = battery._courses[0]
+    assert (again.late, again.joined_s) == (False, 0.0) and again.seconds >= before
+    await until(lambda: log(entry, battery) and log(entry, battery)[0].revision == 2, "that is told")
+    assert not log(entry, battery)[0].late
+    await desk.set(node_id, schedule(3, (ScheduleMode.DISCHARGE, 900.0)))
+    await until(lambda: battery._schedule.revision == 3 and battery._courses, "another order runs")
+    other = battery._courses[0]
+    assert not other.late and other.joined_s == pytest.approx(600.0, abs=30.0) and other.seconds < before
 
 
 async def test_what_is_cancelled_is_told_and_the_station_released(
@@ -305,6 +346,7 @@ async def test_following_is_left_to_the_ess(
     await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (ScheduleMode.FOLLOW, 800.0)))
     await until(lambda: gx.station.items[most].value == 800.0, "no more than that")
     assert gx.station.items[SETPOINT].value is None
+    await go_on(battery)
     shift(battery, INTERVAL)
     await until(lambda: gx.station.items[most].value == -1, "released")
     await until(lambda: log(entry, battery)[0].status is ExecutionStatus.SUCCEEDED, "told")

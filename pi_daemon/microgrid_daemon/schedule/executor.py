@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from microgrid_core.contract.encode import acknowledgement_payload
-from microgrid_core.contract.execution import judge, mean_power
+from microgrid_core.contract.execution import Course, join, passed_on
 from microgrid_core.contract.messages import ScheduleCapability, ScheduleMode
 from microgrid_core.contract.schedule import (
     Acknowledgement,
@@ -41,27 +41,6 @@ LATE_S: Final = 5.0
 """An interval that was joined later than this was joined late."""
 _TALLY: Final = {AckStatus.EXPIRED: "failed", AckStatus.SUCCEEDED: "done", AckStatus.FAILED: "failed"}
 """What is counted of an interval, beside that it was joined late."""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How far an interval came."""
-
-    interval: Interval
-    status: AckStatus
-    late: bool = False
-    seconds: float = 0.0
-    energy_ws: float = 0.0
-    """Positive when the battery gave energy."""
-    trouble: str = ""
-    """The first reason why it was not done as asked."""
-    joined_s: float = 0.0
-    """So long after its start what is measured began."""
-
-    @property
-    def mean_w(self) -> float | None:
-        """Mean power as its mode means it, None when nothing was measured."""
-        return mean_power(self.interval.mode, self.energy_ws, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +130,7 @@ class Executor:
                 )
             self._answer(AckStatus.ACCEPTED, new.schedule_id, new.revision, now, payload)
         self._schedule = new
-        before = running[0] if running else self._replaced
-        starts = {one.start for one in new.intervals}
-        self._replaced = before if before is not None and before.interval.start in starts else None
+        self._replaced = passed_on(running, self._replaced, new)
 
     def _withdraw(self, now: datetime | None) -> None:
         """Say of the schedule held that it is cancelled, if anything of it was still to come."""
@@ -279,18 +256,10 @@ class Executor:
             )
 
     def _join(self, interval: Interval, now: datetime) -> None:
-        """Begin an interval, or go on with it where the schedule before had it, too."""
-        joined_s = (now - interval.start).total_seconds()
         before = self._replaced
-        if before is None or before.interval.start != interval.start:
-            late = joined_s > LATE_S
-            if late:
-                self._store.count(self._counter("late"))
-            course = Course(interval, AckStatus.STARTED, late, joined_s=joined_s if late else 0.0)
-        elif (before.interval.mode, before.interval.rate_w) == (interval.mode, interval.rate_w):
-            course = replace(before, interval=interval)
-        else:
-            course = Course(interval, AckStatus.STARTED, before.late, joined_s=joined_s)
+        course = join(interval, now, before, late_s=LATE_S)
+        if course.late and (before is None or before.interval.start != interval.start):
+            self._store.count(self._counter("late"))
         self._begin(course, now)
 
     def _begin(self, course: Course, now: datetime) -> None:
@@ -312,13 +281,7 @@ class Executor:
         assert schedule is not None
         reasons: tuple[str, ...] = ()
         if status is None:
-            status, reasons = judge(
-                course.interval,
-                course.energy_ws,
-                course.seconds,
-                joined_s=course.joined_s,
-                trouble=course.trouble,
-            )
+            status, reasons = course.judge()
         with self._store.transaction() as connection:
             connection.execute(
                 "UPDATE interval SET status = ? WHERE node = ? AND revision = ? AND number = ?",
