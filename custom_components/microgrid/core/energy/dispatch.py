@@ -53,10 +53,11 @@ def schedule_of(
     """Return the schedule of a plan whose first step begins at `start`.
 
     Steps may be of any length; the half hour that `start` lies in is the first interval. What the first step
-    shall move is moved in what is left of it when the schedule is issued. `follow` wherever
-    the plan does what self-consumption would do, with a rate where it does less; `charge` from the grid,
-    `discharge` into it; `idle` where it keeps what it has. A node that cannot follow gets the planned power
-    instead. Behind the plan and without a clock the default applies: follow where the node can, or idle.
+    shall move is moved in what is left of it when the schedule is issued, but no more for the load and from
+    the sun than these have left. `follow` wherever the plan does what self-consumption would do, with a rate
+    where it does less; `charge` from the grid, `discharge` into it; `idle` where it keeps what it has. A node
+    that cannot follow gets the planned power instead. Behind the plan and without a clock the default
+    applies: follow where the node can, or idle.
     """
     begin = utc(start)
     first = begin - timedelta(minutes=begin.minute % 30, seconds=begin.second, microseconds=begin.microsecond)
@@ -105,11 +106,14 @@ def _parts(plan: Plan, offset_h: float, gone_h: float) -> list[_Part]:
     limits, step_h = plan.limits, plan.outlook.step_h
     count = math.ceil((offset_h + plan.steps * step_h) / _INTERVAL_H - 1e-9)
     parts = [_Part()] * count
-    for step, given in enumerate(plan.battery_kwh):
-        followed = _followed(plan.outlook.net_kwh[step], plan.stored_kwh[step], limits)
+    for step, planned in enumerate(plan.battery_kwh):
+        net_kwh, stored_kwh = plan.outlook.net_kwh[step], plan.stored_kwh[step]
+        given, followed = planned, _followed(net_kwh, stored_kwh, limits)
         low, end = offset_h + step * step_h, offset_h + (step + 1) * step_h
         if step == 0 and 0.0 < gone_h < step_h:
             low += gone_h
+            left = _followed(net_kwh, stored_kwh, limits, (end - low) / step_h)
+            given, followed = _still(given, followed, left), left
         number, length = int(low / _INTERVAL_H + 1e-9), end - low
         while low < end - 1e-9 and number < count:
             high = min(end, (number + 1) * _INTERVAL_H)
@@ -126,12 +130,24 @@ def _parts(plan: Plan, offset_h: float, gone_h: float) -> list[_Part]:
     return parts
 
 
-def _followed(net_kwh: float, stored_kwh: float, limits: Limits) -> float:
-    """Return what self-consumption would give (+) or take within a step."""
+def _still(given: float, followed: float, left: float) -> float:
+    """Return what is still to be given in a step that has begun; `left` is what following would give yet.
+
+    Load and sun of what is over do not come again; what goes beyond them does not depend on the time.
+    """
+    if given * followed <= 0.0:
+        return given
+    if abs(given) > abs(followed):
+        return given - followed + left
+    return math.copysign(min(abs(given), abs(left)), given)
+
+
+def _followed(net_kwh: float, stored_kwh: float, limits: Limits, share: float = 1.0) -> float:
+    """Return what self-consumption would give (+) or take within a share of a step."""
     into, out = limits.charge_efficiency, limits.discharge_efficiency
     if net_kwh >= 0.0:
-        return min(net_kwh, min(limits.down, stored_kwh) * out)
-    return -min(-net_kwh, min(limits.up, limits.usable - stored_kwh) / into)
+        return min(net_kwh * share, min(limits.down * share, stored_kwh) * out)
+    return -min(-net_kwh * share, min(limits.up * share, limits.usable - stored_kwh) / into)
 
 
 def _interval(number: int, start: datetime, part: _Part, capability: ScheduleCapability) -> Interval:

@@ -159,6 +159,45 @@ def test_what_a_step_shall_move_is_moved_in_what_is_left_of_it() -> None:
     assert left == right == pytest.approx((whole or 0.0) / 0.75, abs=1.0)
 
 
+@pytest.mark.parametrize("minute", [0, 15, 30, 50])
+def test_a_load_of_which_a_part_is_over_is_not_met_with_more_than_it_is(minute: int) -> None:
+    """The plan counts with a whole hour of it; a node that cannot follow would send the rest to the grid."""
+    found = plan(Outlook(1.0, [1.0] * 3, [0.4] * 3, [0.05] * 3), BATTERY, 8.0, terminal_worth=0.25)
+    simple = ScheduleCapability((IDLE, CHARGE, DISCHARGE), 5000.0, 5000.0)
+    for capability, wanted in ((simple, (DISCHARGE, 1000.0)), (ALL, (FOLLOW, None))):
+        made = schedule_of(
+            found,
+            NOW,
+            BATTERY,
+            capability,
+            schedule_id="plan",
+            revision=1,
+            issued_at=NOW + timedelta(minutes=minute),
+        )
+        present = made.intervals[minute // 30]
+        assert (present.mode, present.rate_w) == wanted
+
+
+def test_what_goes_beyond_the_load_or_is_kept_for_later_does_not_depend_on_the_time() -> None:
+    """At half past, 1 kWh of the hour's 2 kWh of load is still to come."""
+
+    def present(stored: float, bought: float, sold: float) -> tuple[ScheduleMode, float | None]:
+        dear = Outlook(1.0, [2.0, 2.0], [bought, 0.5], [sold, 0.0])
+        made = schedule_of(
+            plan(dear, BATTERY, stored, terminal_worth=0.0),
+            NOW,
+            BATTERY,
+            ALL,
+            schedule_id="plan",
+            revision=1,
+            issued_at=NOW + timedelta(minutes=30),
+        )
+        return made.intervals[1].mode, made.intervals[1].rate_w
+
+    assert present(2.5, 0.4, 0.0) == (FOLLOW, 1000.0)  # half a kWh: the rest is worth more in the next hour
+    assert present(5.0, 0.4, 0.3) == (DISCHARGE, 4000.0)  # a kWh for the load, and one sold
+
+
 def test_the_curve_of_a_schedule_counts_from_the_reserve_and_by_the_wh() -> None:
     battery = Battery(10.0, 5.0, 5.0, reserve=0.2)
     points = curve_points(Curve([-0.4, -0.1], [2.0, 6.0]), battery)
