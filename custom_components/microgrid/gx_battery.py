@@ -96,7 +96,9 @@ class GxBattery:
         self._seen_at = hass.loop.time()
         self._saved_at = hass.loop.time()
         self._yielded: int | None = None
-        """The interval in which somebody else took the set-point."""
+        """The interval in which somebody else took what it steers by."""
+        self._joined_at: datetime | None = None
+        """Since when what runs is carried out, by the clock of the control; None: it ran before the start."""
         self._busy = asyncio.Lock()
         self._cancel: list[Callable[[], None]] = []
 
@@ -280,7 +282,10 @@ class GxBattery:
                     self._finish(course, None, now)
                     changed = True
             elif interval.start <= now < interval.end:
-                self._begin(join(interval, now, self._replaced, late_s=LATE_S), now)
+                passed = self._replaced
+                if passed is None or passed.interval.start != interval.start:
+                    self._joined_at = dt_util.utcnow()
+                self._begin(join(interval, now, passed, late_s=LATE_S), now)
                 changed = True
             elif interval.end <= now and interval.start >= schedule.issued_at:
                 self._begin(Course(interval, AckStatus.EXPIRED, late=True), now)
@@ -333,8 +338,7 @@ class GxBattery:
     async def _steer(self, wanted: Instruction, setpoint_w: float | None) -> None:
         """Bring the station to what is asked for; what it does not take is the trouble of the interval."""
         number = None if wanted.interval is None else wanted.interval.id
-        if number is not None and self._taken_over(wanted.interval):
-            self._blame(number, "somebody else sets the ESS")
+        if setpoint_w is not None and self._taken_over(wanted.interval, SETPOINT):
             return
         assert self._schedule is not None
         until = (self._schedule.valid_until if wanted.interval is None else wanted.interval.end) + _GRACE
@@ -360,6 +364,8 @@ class GxBattery:
     async def _limit(self, wanted: Instruction, until: datetime) -> None:
         """While it follows, the rate is the most that the battery may give."""
         if wanted.mode is ScheduleMode.FOLLOW and wanted.rate_w is not None:
+            if self._taken_over(wanted.interval, MOST_DISCHARGE):
+                return
             held, leaf = self._control.overrides.get(MOST_DISCHARGE), self._control.leaf(MOST_DISCHARGE)
             if (
                 held is None
@@ -377,19 +383,23 @@ class GxBattery:
         if held is not None and held.by == BY_SCHEDULE:
             await self._control.release([key], by=BY_SCHEDULE)
 
-    def _taken_over(self, interval: Interval | None) -> bool:
-        """Whether somebody else wrote the set-point in this interval: then it is his until the end."""
-        assert interval is not None
-        if self._yielded == interval.id:
-            return True
-        last = next((line for line in reversed(self._control.audit) if line.control == SETPOINT), None)
-        if last is None or last.outcome != "taken_over" or SETPOINT in self._control.overrides:
+    def _taken_over(self, interval: Interval | None, key: str) -> bool:
+        """Whether somebody else set this while we carried the interval out: then it is his until its end."""
+        if interval is None:
             return False
-        when = dt_util.parse_datetime(last.time)
-        if when is not None and when >= interval.start:
+        if self._yielded != interval.id:
+            last = next((line for line in reversed(self._control.audit) if line.control == key), None)
+            when = None if last is None else dt_util.parse_datetime(last.time)
+            since = interval.start if self._joined_at is None else max(interval.start, self._joined_at)
+            if last is None or when is None or when < since:
+                return False
+            by_hand = last.outcome == "confirmed" and last.by != BY_SCHEDULE
+            beside_us = last.outcome == "taken_over" and key not in self._control.overrides
+            if not by_hand and not beside_us:
+                return False
             self._yielded = interval.id
-            return True
-        return False
+        self._blame(interval.id, "somebody else sets the ESS")
+        return True
 
     def _blame(self, number: int, trouble: str) -> None:
         course = self._courses.get(number)

@@ -121,6 +121,12 @@ async def go_on(battery: GxBattery) -> None:
         battery._courses[course.interval.id] = replace(course, seconds=whole_s, energy_ws=energy_ws)
 
 
+async def while_it_runs(battery: GxBattery) -> None:
+    """Let some ticks pass."""
+    before_s = battery._courses[0].seconds
+    await until(lambda: battery._courses[0].seconds > before_s + 1.0, "it is measured")
+
+
 def schedule(
     revision: int, *intervals: tuple[ScheduleMode, float | None], default: str = "follow"
 ) -> Schedule:
@@ -283,6 +289,39 @@ async def test_somebody_else_takes_the_set_point(
     shift(battery, INTERVAL)
     await until(lambda: log(entry, battery)[0].status is ExecutionStatus.FAILED, "and says so")
     assert "somebody else" in log(entry, battery)[0].reasons[0]
+
+
+async def test_what_somebody_sets_by_hand_is_his_until_the_interval_ends(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
+) -> None:
+    entry, battery = await setup()
+    control = entry.runtime_data.gx_controls[next(iter(entry.subentries))]
+    await control.set("setpoint_override", 100.0)  # before the schedule came: that is the last word
+    two = schedule(1, (ScheduleMode.CHARGE, 1000.0), (ScheduleMode.CHARGE, 1000.0))
+    await entry.runtime_data.schedules.set(battery._node_id, two)
+    await until(lambda: abs(power(gx) - 1000.0) < 100.0, "it charges")
+    await control.set("setpoint_override", -300.0)
+    await while_it_runs(battery)
+    assert gx.station.items[SETPOINT].value == -300.0
+    shift(battery, INTERVAL)
+    await until(lambda: log(entry, battery)[0].status is ExecutionStatus.FAILED, "and says so")
+    assert "somebody else" in log(entry, battery)[0].reasons[0]
+    await until(lambda: abs(power(gx) - 1000.0) < 100.0, "the next one is carried out")
+
+
+async def test_a_limit_that_somebody_else_takes_is_his(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
+) -> None:
+    entry, battery = await setup()
+    control = entry.runtime_data.gx_controls[next(iter(entry.subentries))]
+    most = Address("hub4", 0, "/Overrides/MaxDischargePower")
+    await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (ScheduleMode.FOLLOW, 800.0)))
+    await until(lambda: gx.station.items[most].value == 800.0, "no more than that")
+    await until(lambda: "maximum_discharge_power" not in control._writing, "that is confirmed")
+    gx.station.write(most, 1500.0)
+    await until(lambda: gx.station.items[most].value == 1500.0, "it is taken")
+    await while_it_runs(battery)
+    assert gx.station.items[most].value == 1500.0
 
 
 async def test_the_same_limit_in_the_next_interval_holds_until_its_end(
