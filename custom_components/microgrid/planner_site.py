@@ -111,7 +111,7 @@ def archived_by_node(archive: Archive, start: datetime, end: datetime) -> dict[s
             continue
         hours = nodes.setdefault(node, {})
         names = {_LOAD_COUNTER, *_SOLAR_COUNTERS}
-        found = archive.history(node, names, int(start.timestamp()), int(end.timestamp()), HOUR)
+        found = archive.queries.history(node, names, int(start.timestamp()), int(end.timestamp()), HOUR)
         for name, history in found.items():
             for at, gain in zip(history.times_s.tolist(), history.gain.tolist(), strict=True):
                 row = hours.setdefault(int(at) // 3600, Hour())
@@ -173,7 +173,7 @@ def settle(
     first, last = (int(at.timestamp()) // 3600 for at in (start, end))
     net = np.full((len(names), max(0, last - first)), np.nan)
     for place, house in enumerate(names):
-        found = archive.history(
+        found = archive.queries.history(
             house, {"energy_imported", "energy_exported"}, first * 3600, last * 3600, HOUR
         )
         for name, sign in (("energy_imported", 1.0), ("energy_exported", -1.0)):

@@ -13,6 +13,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
+from custom_components.microgrid import backup
 from custom_components.microgrid.planner_state import Hour
 from microgrid_core.codec.umg1.frame import Kind
 from microgrid_core.codec.umg1.records import Clock
@@ -34,7 +35,9 @@ async def home(hass: HomeAssistant, mqtt_mock: MqttMockHAClient, freezer: Frozen
     return Home(hass, freezer, mqtt_mock)
 
 
-async def log(entry: MockConfigEntry, house: str, begin: datetime, imported: int, exported: int) -> None:
+async def log(
+    entry: MockConfigEntry, house: str, begin: datetime, imported: int, exported: int, roll_up: bool = True
+) -> None:
     """Put an hour's log of a house into the archive: Wh that each counter gains in a minute."""
     channels = tuple(Channel(at, key, "Wh", MINUTE_US, width=4) for at, key in enumerate(COUNTERS, 1))
     node = Node(
@@ -51,7 +54,8 @@ async def log(entry: MockConfigEntry, house: str, begin: datetime, imported: int
         node.mono_us += MINUTE_US
     historian = entry.runtime_data.historian
     await historian.write(historian.archive.append, house, [frame.encode() for frame in frames])
-    await historian.write(historian.archive.roll_up)
+    if roll_up:
+        await historian.write(historian.archive.roll_up)
 
 
 def money(hass: HomeAssistant, key: str) -> dict[str, Any]:
@@ -101,6 +105,25 @@ async def test_payments_add_up_to_the_bill(hass: HomeAssistant, home: Home) -> N
         assert payments["house-1"].attributes["imported_kwh"] == pytest.approx(1.2, abs=0.03)
         assert payments["house-2"].attributes["friendly_name"].startswith("Energy planner Payment of House 2")
         assert bill[""].attributes["last_reset"] == START.isoformat()
+
+
+async def test_settling_changes_nothing_that_a_backup_copies(hass: HomeAssistant, home: Home) -> None:
+    """What waits to be rolled up waits until the files of the archive are copied."""
+    entry = await set_up(hass)
+    await Voice(hass, "house-1", "house", "House 1").greet(("load_power",))
+    historian = entry.runtime_data.historian
+    await log(entry, "house-1", START + HOUR, imported=20, exported=0, roll_up=False)
+    await backup.async_pre_backup(hass)
+    copied = ("index.db", "index.db-wal")
+    before = [(historian.archive.folder / name).read_bytes() for name in copied]
+
+    await settled(hass, entry)
+    await planner_of(entry).replan()
+    await hass.async_block_till_done()
+
+    after = [(historian.archive.folder / name).read_bytes() for name in copied]
+    await backup.async_post_backup(hass)
+    assert after == before
 
 
 async def test_late_hours_and_late_houses(hass: HomeAssistant, home: Home) -> None:
