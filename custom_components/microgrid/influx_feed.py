@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .core.archive.archive import Archive
-from .core.archive.query import History
+from .core.archive.growth import growth
+from .core.archive.query import History, Queries
 from .core.archive.rollup import DAY, HOUR, MINUTE
 from .core.codec.umg1.frame import Frame, Kind
 from .core.codec.umg1.records import Event
@@ -198,7 +199,7 @@ class Feed:
         by_minute = bucket_means(subject.layout, minutes)
         yield from _parcels(HOURS, bucket_lines(subject, hours, _HOUR_S, by_minute), end_s)
         day_s = start_s // _DAY_S * _DAY_S
-        days = queries.history(node, names, day_s, day_s + _DAY_S, DAY)
+        days = _believed(queries, subject, day_s, queries.history(node, names, day_s, day_s + _DAY_S, DAY))
         yield from _parcels(EVENTS, day_lines(subject, days), end_s)
         for number, hour_s in enumerate(range(start_s, end_s, _HOUR_S)):
             self._prints[node, hour_s] = prints[number * 60 : number * 60 + 60]
@@ -262,6 +263,23 @@ class Feed:
 
     def _has_time(self, frame: Frame) -> bool:
         return _EARLIEST_US <= frame.utc_us <= self._now_s() * 1e6 + _LATEST_AHEAD_US
+
+
+def _believed(
+    queries: Queries, subject: Subject, day_s: int, days: Mapping[str, History]
+) -> dict[str, History]:
+    """Return a day with what its counters can have grown, as far as its hours are still there."""
+    rates = {
+        key: rate
+        for key, place in subject.layout.places.items()
+        if place.counter and (rate := place.metric.max_rate) is not None
+    }
+    grown = growth(queries, subject.node, rates, day_s, day_s + _DAY_S)
+    return dict(days) | {
+        name: replace(days[name], gain=np.array([found.total.sum()]))
+        for name, found in grown.items()
+        if name in days
+    }
 
 
 def _parcels(policy: Policy, lines: Iterator[bytes], newest_s: float) -> Iterator[Parcel]:

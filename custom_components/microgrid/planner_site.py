@@ -15,8 +15,10 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.unit_conversion import PowerConverter
 
 from .core.archive.archive import Archive
-from .core.archive.rollup import HOUR
+from .core.archive.growth import growth
 from .core.energy.settlement import Settlement, dual_prices, mid_market
+from .core.model.house import HOUSE
+from .core.model.mpp_inverter import MPP_INVERTER
 from .core.model.swarm import Node
 from .planner_state import Hour
 
@@ -48,6 +50,13 @@ _APPARENT: Final[Mapping[str, str]] = {
 }
 _LOAD_COUNTER: Final = "load_energy"
 _SOLAR_COUNTERS: Final = ("mppt_energy", "pv_energy")
+_RATES: Final[Mapping[str, float]] = {
+    metric.key: metric.max_rate
+    for kind in (HOUSE, MPP_INVERTER)
+    for metric in kind.metrics
+    if metric.max_rate is not None
+}
+"""Wh in an hour that each counter can grow at most."""
 
 
 @dataclass(slots=True)
@@ -110,10 +119,10 @@ def archived_by_node(archive: Archive, start: datetime, end: datetime) -> dict[s
         if _LOAD_COUNTER not in archive.channels(node):
             continue
         hours = nodes.setdefault(node, {})
-        names = {_LOAD_COUNTER, *_SOLAR_COUNTERS}
-        found = archive.queries.history(node, names, int(start.timestamp()), int(end.timestamp()), HOUR)
-        for name, history in found.items():
-            for at, gain in zip(history.times_s.tolist(), history.gain.tolist(), strict=True):
+        rates = {name: _RATES[name] for name in (_LOAD_COUNTER, *_SOLAR_COUNTERS)}
+        found = growth(archive.queries, node, rates, int(start.timestamp()), int(end.timestamp()))
+        for name, grown in found.items():
+            for at, gain in zip(grown.times_s.tolist(), grown.total.tolist(), strict=True):
                 row = hours.setdefault(int(at) // 3600, Hour())
                 if name == _LOAD_COUNTER:
                     row.load += gain / 1000.0
@@ -173,14 +182,13 @@ def settle(
     first, last = (int(at.timestamp()) // 3600 for at in (start, end))
     net = np.full((len(names), max(0, last - first)), np.nan)
     for place, house in enumerate(names):
-        found = archive.queries.history(
-            house, {"energy_imported", "energy_exported"}, first * 3600, last * 3600, HOUR
-        )
+        rates = {name: _RATES[name] for name in ("energy_imported", "energy_exported")}
+        found = growth(archive.queries, house, rates, first * 3600, last * 3600)
         for name, sign in (("energy_imported", 1.0), ("energy_exported", -1.0)):
-            if (history := found.get(name)) is None:
+            if (grown := found.get(name)) is None:
                 continue
-            at = np.asarray(history.times_s, np.int64) // 3600 - first
-            net[place, at] = np.nan_to_num(net[place, at]) + sign * history.gain / 1000.0
+            at = np.asarray(grown.times_s, np.int64) // 3600 - first
+            net[place, at] = np.nan_to_num(net[place, at]) + sign * grown.total / 1000.0
     rows = [ledger.get(number) for number in range(first, last)]
     if dual is None:
         return settled(names, net, rows)

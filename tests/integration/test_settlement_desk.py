@@ -36,7 +36,13 @@ async def home(hass: HomeAssistant, mqtt_mock: MqttMockHAClient, freezer: Frozen
 
 
 async def log(
-    entry: MockConfigEntry, house: str, begin: datetime, imported: int, exported: int, roll_up: bool = True
+    entry: MockConfigEntry,
+    house: str,
+    begin: datetime,
+    imported: int,
+    exported: int,
+    first: int = 1000,
+    roll_up: bool = True,
 ) -> None:
     """Put an hour's log of a house into the archive: Wh that each counter gains in a minute."""
     channels = tuple(Channel(at, key, "Wh", MINUTE_US, width=4) for at, key in enumerate(COUNTERS, 1))
@@ -48,7 +54,8 @@ async def log(
     gains = dict(zip(COUNTERS, (imported, exported), strict=True))
     frames = node.start()
     for minute in range(61):
-        samples = {one.id: (np.array([1000 + minute * gains[one.name]], np.int64), None) for one in channels}
+        counts = {name: (first if gain else 1000) + minute * gain for name, gain in gains.items()}
+        samples = {one.id: (np.array([counts[one.name]], np.int64), None) for one in channels}
         payload, flags, blocks = encode_samples(node.schema, Kind.SLOW, 60_000, samples, Clock(0, 500, 3, 1))
         frames.append(node.frame(Kind.SLOW, payload, flags, blocks))
         node.mono_us += MINUTE_US
@@ -124,6 +131,24 @@ async def test_settling_changes_nothing_that_a_backup_copies(hass: HomeAssistant
     after = [(historian.archive.folder / name).read_bytes() for name in copied]
     await backup.async_post_backup(hass)
     assert after == before
+
+
+async def test_nobody_pays_for_a_power_cut(hass: HomeAssistant, home: Home) -> None:
+    """A house comes back with the counts that it saved minutes before: that is no import of years."""
+    entry = await set_up(hass)
+    await Voice(hass, "house-1", "house", "House 1").greet(("load_power",))
+    begin = START + HOUR
+    await log(entry, "house-1", begin, imported=20, exported=0, first=5_000_000)
+    await log(entry, "house-1", begin + HOUR + timedelta(minutes=5), 20, 0, first=4_999_000)
+    hours = planner_of(entry).state.ledger.hours
+    for at in (begin, begin + HOUR):
+        hours[int(at.timestamp()) // 3600] = Hour(bought=0.3, sold=0.1)
+
+    await settled(hass, entry)
+
+    (payment,) = money(hass, "planner_payment_today").values()
+    assert payment.attributes["imported_kwh"] == pytest.approx(1.2 + 1.08, abs=0.05)
+    assert float(payment.state) == pytest.approx(0.3 * (1.2 + 1.08), abs=0.02)
 
 
 async def test_late_hours_and_late_houses(hass: HomeAssistant, home: Home) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from .buckets import Ints
-from .query import Floats, History, Queries
-from .rollup import HOUR, MINUTE
+from .query import Floats, History
+from .rollup import HOUR, MINUTE, Tier
 
 _HOUR_S = HOUR.bucket_s
 _DAY_S = 86_400
@@ -22,6 +23,15 @@ _LOOK_BACK_S = (_HOUR_S, _DAY_S, 32 * _DAY_S, 400 * _DAY_S)
 """How far the hour before a range is searched: usually it is the very last one."""
 _SLACK_H = 5.0 / 60.0  # many counters move in steps: growth believed beyond what time allows
 _RESTARTED = 0.5  # of the count before: a device that restarted at zero cannot have counted more yet
+
+
+class Source(Protocol):
+    """Where roll-ups are read."""
+
+    def history(
+        self, node: str, names: Collection[str] | None, start_s: int, end_s: int, tier: Tier
+    ) -> dict[str, History]:
+        """Return the buckets that begin within start ≤ UTC < end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ def believable(before: float, after: float, hours: float, max_rate: float) -> fl
 
 
 def growth(
-    queries: Queries, node: str, max_rates: Mapping[str, float], start_s: int, end_s: int
+    queries: Source, node: str, max_rates: Mapping[str, float], start_s: int, end_s: int
 ) -> dict[str, Growth]:
     """Return the growth of counters (fastest growth in units per hour by name) in start ≤ UTC < end."""
     result = {}
@@ -69,7 +79,7 @@ def growth(
 
 
 def _with_hour_before(
-    queries: Queries, node: str, names: Collection[str], start_s: int, end_s: int
+    queries: Source, node: str, names: Collection[str], start_s: int, end_s: int
 ) -> dict[str, History]:
     """Return hours of the range and of what lies before it, at least one where there is one."""
     found: dict[str, History] = {}
@@ -82,7 +92,7 @@ def _with_hour_before(
     return found
 
 
-def _growth(queries: Queries, node: str, history: History, first: int, max_rate: float) -> Growth:
+def _growth(queries: Source, node: str, history: History, first: int, max_rate: float) -> Growth:
     start = max(0, first - 1)
     times, low, last = history.times_s[start:], history.first[start:], history.last[start:]
     gain = history.gain[start:]  # of the first one only what grew within it, when nothing is known before
@@ -110,7 +120,7 @@ def _growth(queries: Queries, node: str, history: History, first: int, max_rate:
 
 
 def _by_minute(
-    queries: Queries, node: str, name: str, hour_s: int, before: tuple[int, float] | None, max_rate: float
+    queries: Source, node: str, name: str, hour_s: int, before: tuple[int, float] | None, max_rate: float
 ) -> tuple[float, float] | None:
     """Return growth before the first sample of an hour and within it; None when the minutes are gone."""
     start_s = hour_s if before is None else before[0]

@@ -56,7 +56,8 @@ class History:
     negative: Floats
     """The same of what is below zero, as a positive number."""
     gain: Floats
-    """Growth of a counter since the bucket before; 0 for what is none."""
+    """Growth of a counter since the bucket before, 0 for what is none. It is what was told: `growth` tells
+    what can be believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from ...model.gateway import GATEWAY
+from ...model.house import HOUSE
+from ..growth import growth
 from ..query import History
 from ..rollup import HOUR
 from .source import DAY_S, HOUR_S, SECOND_US, Member, Role, Source, members
@@ -25,6 +28,10 @@ MAX_HOURS = 31 * 24
 COUNTERS = "counters"
 _ENERGIES = ("energy_exported", "energy_imported")
 _EXCHANGE = "exchange_power"
+_RATES = {
+    role: {name: kind.by_key[name].max_rate or 0.0 for name in _ENERGIES}
+    for role, kind in ((Role.HOUSE, HOUSE), (Role.GATEWAY, GATEWAY))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +202,10 @@ def _day(source: Source, group: list[Member], start_s: int, end_s: int) -> dict[
     for member in group:
         if member.role is Role.GATEWAY:
             # What the cluster gives to the swarm, the swarm takes from the cluster.
-            told = _metered(source, member.node, "power_flow", start_s, end_s)
+            told = _metered(source, member, "power_flow", start_s, end_s)
             hours = {hour: (SWARM, taken, given, basis) for hour, (given, taken, basis) in told.items()}
         else:
-            told = _house(source, member.node, gateways, start_s, end_s)
+            told = _house(source, member, gateways, start_s, end_s)
             hours = {hour: (member.node, given, taken, basis) for hour, (given, taken, basis) in told.items()}
         for hour, exchange in hours.items():
             result.setdefault(hour, []).append(Exchange(*exchange))
@@ -209,25 +216,25 @@ _Told = dict[int, tuple[float, float, str]]
 """Given, taken (Wh) and basis by hour."""
 
 
-def _house(source: Source, house: str, gateways: list[str], start_s: int, end_s: int) -> _Told:
+def _house(source: Source, house: Member, gateways: list[str], start_s: int, end_s: int) -> _Told:
     told = _metered(source, house, _EXCHANGE, start_s, end_s)
     hours = range(start_s, end_s, HOUR_S)
     for gateway in gateways:  # what it heard of a house whose own log is missing
         if all(hour in told for hour in hours):
             break
-        name = f"{house}/{_EXCHANGE}"
+        name = f"{house.node}/{_EXCHANGE}"
         told = _integral(source.history(gateway, (name,), start_s, end_s, HOUR).get(name), _EXCHANGE) | told
     return told
 
 
-def _metered(source: Source, node: str, power: str, start_s: int, end_s: int) -> _Told:
+def _metered(source: Source, member: Member, power: str, start_s: int, end_s: int) -> _Told:
     """Return what counters tell, and the power in hours of which they tell nothing."""
-    found = source.history(node, (*_ENERGIES, power), start_s, end_s, HOUR)
-    told = _integral(found.get(power), power)
+    told = _integral(source.history(member.node, (power,), start_s, end_s, HOUR).get(power), power)
+    found = growth(source, member.node, _RATES[member.role], start_s, end_s)
     exported, imported = (found.get(name) for name in _ENERGIES)
     if exported is not None and imported is not None:
         gains = [
-            dict(zip(one.times_s.tolist(), one.gain.tolist(), strict=True)) for one in (exported, imported)
+            dict(zip(one.times_s.tolist(), one.total.tolist(), strict=True)) for one in (exported, imported)
         ]
         told |= {hour: (gains[0][hour], gains[1][hour], COUNTERS) for hour in gains[0] if hour in gains[1]}
     return told
