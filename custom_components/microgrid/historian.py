@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +24,7 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 
 from .core.archive.append import Appended, Gap, Position
 from .core.archive.archive import Archive, Sizes
-from .core.archive.errors import ArchiveError, ArchiveUnavailable, NewerArchive
+from .core.archive.errors import ArchiveDamaged, ArchiveError, ArchiveUnavailable, NewerArchive
 from .core.archive.retention import Retention
 from .core.codec.umg1.frame import Frame
 from .core.codec.umg1.records import Event
@@ -42,6 +43,8 @@ ROLL_UP_BATCHES: Final = 1
 FIRST_ROLL_UP_S: Final = 60.0
 """After the start: most nodes have sent by then what they kept meanwhile."""
 RETENTION_S: Final = 3600.0
+MEND_S: Final = 3600.0
+"""Between two repairs of the index at least: a medium that breaks what was just made is none for a third."""
 
 type Acknowledge = Callable[[str, Position], None]
 type EventsListener = Callable[[str, list[NodeEvent], datetime | None], None]
@@ -111,6 +114,7 @@ class Historian:
         """None while it cannot be opened."""
         self._writing = asyncio.Lock()
         self._rolling_up = False
+        self._mended_at: float | None = None
         self.received = Received()
         self.trouble: str | None = None
         """Why nothing is stored at the moment."""
@@ -135,6 +139,9 @@ class Historian:
             if self._worker is not None:
                 # Not cancelled: the executor would go on writing into what is being closed.
                 await asyncio.wait([self._worker])
+            if self.archive is None:
+                async with self._writing:
+                    pass  # what is being mended is there afterwards
             if self.archive is not None:
                 await self._store_waiting()
         finally:
@@ -260,7 +267,7 @@ class Historian:
                 appended = await self.write(self.archive.append, node_id, payloads, in_order=True)
             except ArchiveUnavailable as error:
                 self.received.turned_away += sum(map(len, taken.payloads.values()))
-                self._set_trouble(str(error))
+                await self._mind(error)
                 return False
             except Exception:  # what one node sends must not cost the others theirs
                 self.received.turned_away += len(payloads)
@@ -314,7 +321,7 @@ class Historian:
         if (archive := self.archive) is not None and not self._rolling_up:
             self._rolling_up = True
             try:
-                with self._reporting():
+                async with self._reporting():
                     for node_id in await self._hass.async_add_executor_job(archive.nodes):
                         while not self._stopping.is_set():
                             began_s = self._hass.loop.time()
@@ -331,18 +338,42 @@ class Historian:
 
     async def _enforce_retention(self, now: datetime) -> None:
         if self.archive is not None:
-            with self._reporting():
+            async with self._reporting():
                 report = await self.write(self.archive.enforce_retention)
                 for forced in report.forced:
                     _LOGGER.warning("archive: %s was deleted to stay within its size", forced)
 
-    @contextlib.contextmanager
-    def _reporting(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def _reporting(self) -> AsyncIterator[None]:
         """Turn a refusing disk into trouble that the user sees."""
         try:
             yield
         except ArchiveUnavailable as error:
-            self._set_trouble(str(error))
+            await self._mind(error)
+
+    async def _mind(self, error: ArchiveUnavailable) -> None:
+        """Take note of a refusal; a damaged index is made again, since a restart may not notice it."""
+        self._set_trouble(str(error))
+        if not isinstance(error, ArchiveDamaged) or self.archive is None:
+            return
+        now = self._hass.loop.time()
+        if self._mended_at is not None and now < self._mended_at + MEND_S:
+            return
+        self._mended_at = now
+        archive, self.archive = self.archive, None
+        try:
+            self.archive = await self.write(self._mend, archive)
+        except (ArchiveError, NewerArchive, sqlite3.Error, OSError) as failure:
+            self._set_trouble(f"the archive cannot be opened: {failure}")
+
+    def _mend(self, archive: Archive) -> Archive:
+        """Make the index again; return another archive, so that whoever held the old one takes notice."""
+        try:
+            for finding in archive.rebuild():
+                _LOGGER.warning("archive repaired: %s", finding)
+        finally:
+            archive.close()
+        return Archive(self._folder, retention=self._retention)
 
     @callback
     def _set_trouble(self, trouble: str | None) -> None:

@@ -405,6 +405,52 @@ async def test_a_checkpoint_that_fails_keeps_nothing_locked(
         assert await hass.config_entries.async_unload(entry.entry_id)
 
 
+def spoil(index: Path, table: str) -> None:
+    """Overwrite the first page of a table, as a bad block does."""
+    with contextlib.closing(sqlite3.connect(index)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with index.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+
+
+@pytest.mark.parametrize("table", ["span", "rollup"])
+async def test_an_index_that_breaks_is_made_again(
+    hass: HomeAssistant, entry: MockConfigEntry, house: Voice, mqtt_mock: MqttMockHAClient, table: str
+) -> None:
+    """A restart does not see what broke: whoever meets it has it mended, and the node is answered."""
+    log = Node(utc_us=time.time_ns() // 1000 - HOUR_US)
+    frames = [*log.start(), *log.minutes(2)]
+    send(hass, b"".join(frame.encode() for frame in frames))
+    await until(lambda: acknowledgements(mqtt_mock))
+    broken = part(entry).archive
+    assert broken is not None
+    await part(entry).write(broken.roll_up)
+    await part(entry).write(broken.checkpoint)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    spoil(broken.folder / "index.db", table)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await house.greet()
+
+    opened = part(entry).archive
+    more = list(log.minutes(1))
+    with patch.object(historian_module, "RETRY_S", 0.05):
+        async with asyncio.timeout(10):
+            while acknowledgements(mqtt_mock)[-1]["seq"] < more[-1].seq:
+                send(hass, b"".join(frame.encode() for frame in more))
+                await asyncio.sleep(0.1)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
+    await until(lambda: part(entry).archive not in (None, opened))
+    archive = part(entry).archive
+    assert archive is not None
+    start_s = log.utc_us // SECOND_US // 60 * 60
+    history = archive.history(HOUSE, ["exchange_power"], start_s, start_s + 300, MINUTE)
+    assert history["exchange_power"].count.sum() == 180
+    assert archive.verify() == []
+
+
 async def test_a_backup_given_up_while_it_prepares_keeps_nothing_locked(
     hass: HomeAssistant, entry: MockConfigEntry, house: Voice
 ) -> None:
