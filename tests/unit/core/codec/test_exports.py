@@ -130,6 +130,24 @@ def test_mf4(schema: Schema, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- COMTRADE
 
 
+def test_mf4_of_a_channel_that_got_another_scale(tmp_path: Path) -> None:
+    """A new firmware measures finer, in the same log: what was 23 V remains 23 V."""
+    asammdf = judge("asammdf")
+    with (tmp_path / "s.umg1").open("wb") as file:
+        writer = SegmentWriter(file)
+        for boot_id, exponent, integer in ((1, -1, 230), (2, -2, 2300)):
+            schema = Schema("h1", "", (Channel(1, "dc_bus_voltage", "V", 1_000_000, exponent=exponent),))
+            values = {1: (np.array([integer, integer], np.int64), None)}
+            payload, flags, blocks = encode_samples(schema, Kind.SLOW, 2000, values)
+            start_us = boot_id * 10_000_000
+            writer.write(Frame(Kind.SCHEMA, 0, boot_id, schema.hash, start_us, 0, schema.payload))
+            writer.write(Frame(Kind.SLOW, 1, boot_id, schema.hash, start_us, 0, payload, flags, blocks))
+    (path,) = write_mf4(tables(open_log([tmp_path / "s.umg1"])), tmp_path / "s.mf4")
+    with asammdf.MDF(path) as mdf:
+        read = [mdf.get("dc_bus_voltage", group=group) for group in range(len(mdf.groups))]
+    assert [value for signal in read for value in signal.samples.tolist()] == pytest.approx([23.0] * 4)
+
+
 def held(truth: Truth, channel_id: int, period_us: int) -> NDArray[np.float64]:
     """The truth at 100 Hz."""
     return np.repeat(truth.values[channel_id], period_us // 10_000)

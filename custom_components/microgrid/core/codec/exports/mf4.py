@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..umg1.schema import Channel
 from .optional import require
 from .tables import Table
 
@@ -17,14 +18,15 @@ _WIDTHS = {1: np.int8, 2: np.int16, 4: np.int32}
 def write_mf4(tables: Iterable[Table], path: Path) -> list[Path]:
     """Write all tables into one file; return it.
 
-    Samples stay the integers of the log, with a linear conversion to the unit; missing ones carry an
-    invalidation bit. The time of a group counts seconds from the start of the file; where the log never knew
-    the time, from the start of the node. Raises ExportError without asammdf.
+    A later schema with other channels or other scales begins another group. Samples stay the integers of the
+    log, with a linear conversion to the unit; missing ones carry an invalidation bit. The time of a group
+    counts seconds from the start of the file; where the log never knew the time, from the start of the node.
+    Raises ExportError without asammdf.
     """
     asammdf = require("asammdf", "asammdf", "MF4")
-    groups: dict[tuple[str, int, tuple[int, ...]], list[Table]] = {}
+    groups: dict[tuple[str, int, tuple[Channel, ...]], list[Table]] = {}
     for table in tables:
-        key = (table.node, table.period_us, tuple(column.channel.id for column in table.columns))
+        key = (table.node, table.period_us, tuple(column.channel for column in table.columns))
         groups.setdefault(key, []).append(table)
     known = [
         int(table.utc_us[table.utc_us > 0].min())
