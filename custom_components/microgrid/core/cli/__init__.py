@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         print(f"microgrid: {name}{error.strerror or error}", file=sys.stderr)
+        return UNUSABLE
+    except sqlite3.Error as error:
+        print(f"microgrid: the index of the archive cannot be read: {error}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
         print("microgrid: interrupted", file=sys.stderr)

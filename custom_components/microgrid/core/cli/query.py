@@ -23,6 +23,7 @@ from ..codec.umg1.records import SEVERITIES
 from .times import time_of, zone_of
 
 FINE, UNUSABLE = 0, 2
+_MOST_DAYS = 366  # as the action of Home Assistant
 _SHOWN_WH = 5.0  # less would read 0.00 kWh; --json has it
 
 
@@ -55,7 +56,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _days(text: str) -> float:
-    return float(text) * 86_400
+    days = float(text)
+    if not 0.0 < days <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} days are no window: at most {_MOST_DAYS}")
+    return days * 86_400
 
 
 def _flag(name: str, **more: Any) -> Callable[[argparse.ArgumentParser], None]:

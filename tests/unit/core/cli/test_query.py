@@ -78,8 +78,24 @@ def test_what_cannot_be_answered_is_told(
 
 
 def test_wrong_usage(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for options in (["--timezone", "Mars/Phobos"], ["--low", "50"], ["--from", "yesterday"]):
+    for options in (
+        ["--timezone", "Mars/Phobos"],
+        ["--low", "50"],
+        ["--from", "yesterday"],
+        ["--window", "inf"],
+        ["--window", "week"],
+    ):
         with pytest.raises(SystemExit):
             main(["query", "recurring_faults", str(folder), *options])
     assert main(["query", "faults", str(tmp_path)]) == 2
     assert "holds no archive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("index", [b"", b"torn" * 512], ids=["empty", "torn"])
+@pytest.mark.parametrize("command", [["query", "faults"], ["debug", "cell-imbalance", "--node", "h1"]])
+def test_an_index_that_cannot_be_read_is_told(
+    index: bytes, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "index.db").write_bytes(index)
+    assert main([*command, str(tmp_path)]) == 2
+    assert "the index of the archive cannot be read" in capsys.readouterr().err
