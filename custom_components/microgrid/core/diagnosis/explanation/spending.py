@@ -146,7 +146,8 @@ class Ledger:
             (self.spent_today(now), self.budget.day_cents, "today"),
             (self.spent_this_month(now), self.budget.month_cents, "this month"),
         ):
-            if spent + cents > allowed:
+            # What is free passes no budget, also when another service was paid for before.
+            if cents > 0.0 and spent + cents > allowed:
                 raise BudgetSpent(
                     f"{spent:.2f} of {allowed:.2f} cents are spent {span}, and the request may cost "
                     f"{cents:.2f}: raise the budget"

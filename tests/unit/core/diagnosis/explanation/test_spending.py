@@ -103,6 +103,17 @@ def test_what_has_no_price_is_counted() -> None:
     ledger.reserve(NOON + timedelta(hours=13), 0.0)
 
 
+def test_what_another_service_cost_this_month_stops_nothing_that_is_free() -> None:
+    paid = Ledger(Budget(10.0, 100.0))
+    paid.settle(paid.reserve(NOON, 6.0), 3.0, Usage(10, 5))
+    free = Ledger.from_dict(Budget(0.0, 0.0, requests_a_day=3), paid.to_dict())
+    free.settle(free.reserve(NOON, 0.0), 0.0, NO_TOKENS)
+    free.reserve(NOON, 0.0)
+    assert free.spent_this_month(NOON) == 3.0
+    with pytest.raises(BudgetSpent, match="3 requests"):
+        free.reserve(NOON, 0.0)
+
+
 def test_a_crash_between_sending_and_the_answer_counts_the_bound() -> None:
     ledger = Ledger(Budget(10.0, 100.0))
     ledger.reserve(NOON, 8.0)
