@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -153,6 +153,8 @@ class FaultDesk:
         self._cancel: list[CALLBACK_TYPE] = [swarm.subscribe(self._changed)]
         self._running = False
         self._reconciled = False
+        self._read: set[str] = set()
+        """Told faults whose snapshots, as far as they are here, are known to have been analysed."""
         self.shelf = FaultShelf(hass, folder)
         self._puller = SnapshotPuller(hass, swarm, self.shelf, snapshots)
         self.latest: dict[str, Known] = {}
@@ -449,15 +451,19 @@ class FaultDesk:
 
     async def _complete(self, event_id: str, lists: dict[str, SnapshotList | None]) -> None:
         fault = await self.shelf.fault(event_id)
-        if _us(dt_util.utcnow() - GIVE_UP) > fault.recorded_us:
-            await self.shelf.write(self.shelf.opened.set_pull, event_id, Pull.GIVEN_UP)
-            return
+        over = _us(dt_util.utcnow() - GIVE_UP) > fault.recorded_us
         before = await self.shelf.read(self.shelf.opened.parts, event_id)
-        complete = await self._puller.pull(event_id, lists, Counter())
-        if await self.shelf.read(self.shelf.opened.parts, event_id) != before:
+        complete = not over and await self._puller.pull(event_id, lists, Counter())
+        parts = await self.shelf.read(self.shelf.opened.parts, event_id)
+        analyses = await self.shelf.read(self.shelf.opened.analyses, event_id)
+        if parts != before or (event_id not in self._read and _unread(parts, analyses)):
+            self._read.discard(event_id)
             await self.analyze(event_id)
-        if complete:
-            await self.shelf.write(self.shelf.opened.set_pull, event_id, Pull.COMPLETE)
+        self._read.add(event_id)
+        if complete or over:
+            pull = Pull.COMPLETE if complete else Pull.GIVEN_UP
+            await self.shelf.write(self.shelf.opened.set_pull, event_id, pull)
+            self._read.discard(event_id)
 
     # ------------------------------------------------------------------------------------------------- inside
 
@@ -519,6 +525,12 @@ def _details(store: FaultStore, event_id: str) -> Details | None:
         tuple(store.analyses(event_id)),
         tuple(store.annotations(event_id)),
     )
+
+
+def _unread(parts: Sequence[StoredPart], analyses: Sequence[Analysis]) -> bool:
+    """Whether a stop came between a snapshot and its analysis."""
+    analyzed_us = max((one.made_us for one in analyses), default=0)
+    return any(part.stored_us > analyzed_us for part in parts)
 
 
 def _stored_case(store: FaultStore, found: Details) -> StoredCase:

@@ -6,7 +6,9 @@ import asyncio
 import errno
 import json
 import random
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ from custom_components.microgrid.core.diagnosis.report import from_dict
 from custom_components.microgrid.fault_analysis import StoredCase, find_cause
 from custom_components.microgrid.fault_desk import EVENT_ANALYZED, FaultDesk
 from custom_components.microgrid.sources import snapshot_mqtt
-from tests.unit.core.archive.logs import HOUR_US, Node
+from tests.unit.core.archive.logs import HOUR_US, SECOND_US, Node
 from tests.unit.core.archive.snapshots import EVENT_ID, HOUSE, snapshot_file
 
 from .recorders import Held, Messages, Recorder, Wire, chunks, fault, messages
@@ -46,6 +48,19 @@ from .voices import SWARM
 GATEWAY, NEIGHBOUR = "gateway-1", "house-4"
 MEASURED, TRAFFIC = SnapshotPart.MEASURED, SnapshotPart.TRAFFIC
 WANTED = {(GATEWAY, MEASURED), (GATEWAY, TRAFFIC), (HOUSE, MEASURED), (NEIGHBOUR, MEASURED)}
+
+
+class Clock:
+    """Rises by a second whenever somebody looks."""
+
+    def __init__(self, now_us: int) -> None:
+        """Begin."""
+        self._now_us = now_us
+
+    def __call__(self) -> int:
+        """Return the time."""
+        self._now_us += SECOND_US
+        return self._now_us
 
 
 class Engine:
@@ -61,7 +76,10 @@ class Engine:
         for path in case.files.values():
             assert path.is_file()
         cause = "F001.neighbour_trip"
-        return Analysis("test", cause, NEIGHBOUR, 0.9, "It was the neighbour.", "00ff", '{"cause": 1}', 1)
+        now_us = time.time_ns() // 1000
+        return Analysis(
+            "test", cause, NEIGHBOUR, 0.9, "It was the neighbour.", "00ff", '{"cause": 1}', now_us
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -390,6 +408,32 @@ async def test_a_stop_at_any_moment_loses_nothing(
     await hass.async_block_till_done()
     assert sorted(notice.data["event_id"] for notice in notices) == sorted(events)
     assert store(entry).findings == []
+
+
+async def test_a_late_snapshot_that_a_kill_left_unread_is_read_after_the_start(
+    hass: HomeAssistant, engine: Engine, wire: Wire, notices: list[Event[dict[str, Any]]]
+) -> None:
+    """The operator was told without the neighbour's; that came later, and then the process died."""
+    data = everything_recorded(wire)
+    clock = Clock(int(dt_util.utcnow().timestamp() * 1e6) - 60 * SECOND_US)
+    before = FaultStore(folder(hass), reserve_bytes=0, now_us=clock)
+    before.adopt([], 0)
+    members = [Member(GATEWAY, "gateway"), Member(HOUSE, "house"), Member(NEIGHBOUR, "house")]
+    before.record(replace(fault(), recorded_us=clock()), members)
+    for node_id, part in sorted(WANTED - {(NEIGHBOUR, MEASURED)}):
+        before.store_part(EVENT_ID, node_id, part, SnapshotState.COMPLETE, data[node_id, part])
+    verdict = Analysis("test", "undetermined", None, 0.5, "Nobody knows.", "00ff", "null", clock())
+    before.add_analysis(EVENT_ID, verdict)
+    before.told(EVENT_ID)
+    before.store_part(EVENT_ID, NEIGHBOUR, MEASURED, SnapshotState.COMPLETE, data[NEIGHBOUR, MEASURED])
+    before.close()
+
+    entry = await set_up(hass, wire)
+    await until(lambda: (found := store(entry).get(EVENT_ID)) is not None and found.pull is Pull.COMPLETE)
+    await hass.async_block_till_done()
+    assert [case.files.keys() for case in engine.cases] == [WANTED]
+    assert [one.cause for one in store(entry).analyses(EVENT_ID)] == ["undetermined", "F001.neighbour_trip"]
+    assert not notices, "nobody is told twice"
 
 
 async def test_a_transfer_goes_on_at_the_missing_chunk(
