@@ -109,6 +109,7 @@ def _story(found: Details, names: Mapping[str, str], files: Files, language: str
         names=names,
         cause=None if analysis is None else analysis.cause,
         certainty=0.0 if analysis is None else analysis.confidence,
+        origin=None if analysis is None else analysis.origin,
         case=_case(found, files),
         report=None if analysis is None else _report(fault.event_id, analysis.report),
         values=fault.values,

@@ -18,7 +18,7 @@ from .core.contract.snapshot import SnapshotPart
 from .core.diagnosis.answers import summary
 from .core.diagnosis.case import Case, NodeRecord
 from .core.diagnosis.causes import UNDETERMINED
-from .core.diagnosis.engine import diagnose
+from .core.diagnosis.engine import diagnose, origin_of
 from .core.diagnosis.explanation.explanation import (
     Explanation,
     from_dict as explanation_from,
@@ -109,12 +109,19 @@ def told_in(language: str, analysis: Analysis, name: Callable[[str], str]) -> An
     return analysis if report is None else replace(analysis, summary=summary(report, language, name))
 
 
-def explained(analysis: Analysis, report: Report, explanation: Explanation) -> Analysis:
-    """Return the analysis with the verdict and the words that count; the engine's own stay in the report."""
+def explained(analysis: Analysis, report: Report, explanation: Explanation, case: Case) -> Analysis:
+    """Return the analysis with the verdict and the words that count; the engine's own stay in the report.
+
+    For the executor: where another cause counts, it may have begun at another node.
+    """
+    origin = analysis.origin
+    if explanation.cause != report.cause:
+        origin = origin_of(case, explanation.cause)
     posterior = {one.cause: one.posterior for one in report.candidates}
     return replace(
         analysis,
         cause=explanation.cause,
+        origin=origin,
         confidence=posterior.get(explanation.cause, analysis.confidence),
         summary=explanation.answers.why if explanation.in_models_words else analysis.summary,
         explanation=json.dumps(to_plain(explanation), allow_nan=False),

@@ -91,6 +91,8 @@ class Story:
     """The verdict, by the catalogue; None while there is none."""
     certainty: float = 0.0
     """How likely it is, 0 … 1."""
+    origin: str | None = None
+    """Node whose own defect it is, by the verdict; None: as the report says."""
     case: Case | None = None
     """None when no recording can be read."""
     report: Report | None = None
@@ -104,6 +106,13 @@ class Story:
     """Of the user, for the texts of the catalogues."""
     explanation: Explanation | None = None
     """What came of asking a language model; None when none was asked."""
+
+    @property
+    def began_at(self) -> str | None:
+        """Where it began; None without a report."""
+        if self.report is None:
+            return None
+        return self.report.origin.node if self.origin is None else self.origin
 
     def name(self, node_id: str) -> str:
         """Return what people call a node."""
@@ -157,14 +166,16 @@ def certainty(share: float) -> str:
 
 def origin_words(story: Story) -> str:
     """Say where and when it began."""
-    report = story.report
-    if report is None:
+    report, origin = story.report, story.began_at
+    if report is None or origin is None:
         return f"Reported by {story.name(story.node)}"
-    when = "" if report.onset is None else f", {since(report.onset.t_s)}"
-    if report.origin.node == story.node:
+    # The onset that the engine looked for is that of its own verdict.
+    of_engine = origin == report.origin.node
+    when = f", {since(report.onset.t_s)}" if report.onset is not None and of_engine else ""
+    if origin == story.node:
         return f"Began at {story.name(story.node)} itself{when}"
-    place = "in" if report.origin.node == OUTSIDE else "at"
-    return f"Began {place} {story.name(report.origin.node)}{when}; reported by {story.name(story.node)}"
+    place = "in" if origin == OUTSIDE else "at"
+    return f"Began {place} {story.name(origin)}{when}; reported by {story.name(story.node)}"
 
 
 def when_words(story: Story) -> str:
@@ -360,8 +371,8 @@ def _curves(
     story: Story, case: Case, quantity: _Quantity, about: Sequence[Evidence], colours: Mapping[str, str]
 ) -> list[_Drawn]:
     strong = {each.node for each in about} | {story.node}
-    if story.report is not None:
-        strong.add(story.report.origin.node)
+    if story.began_at is not None:
+        strong.add(story.began_at)
     if quantity is _FRAMES:
         return _heard(case, colours, strong)
     named = {each.channel for each in about}
@@ -464,7 +475,7 @@ def _keys(story: Story, case: Case | None, panels: Sequence[Panel]) -> tuple[Key
         return ()
     colours = _colours(case)
     used = {curve.colour for panel in panels for curve in panel.curves}
-    origin = None if story.report is None else story.report.origin.node
+    origin = story.began_at
 
     def note(record: NodeRecord) -> str:
         said = [

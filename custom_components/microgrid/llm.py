@@ -28,13 +28,9 @@ from .runtime import MicrogridConfigEntry, MicrogridRuntime
 
 MAX_FAULTS: Final = 10
 MAX_HOURS: Final = 24 * 366
-_ANSWERS: Final = (
-    "what_happened",
-    "where_did_it_begin",
-    "why",
-    "how_did_it_spread",
-    "has_it_happened_before",
-)
+_ANSWERS: Final = ("what_happened", "has_it_happened_before")
+_OF_VERDICT: Final = ("where_did_it_begin", "why", "how_did_it_spread")
+"""What the engine says of its own verdict: of no use where another one counts."""
 
 
 class GetFaults(Tool):
@@ -124,6 +120,7 @@ def _fault(language: str, fault: RecordedFault, analysis: Analysis | None) -> Js
         return {**told, "diagnosis": None}
     report = json.loads(analysis.report) or {}
     answers = report.get("answers", {})
+    names = (*_ANSWERS, *_OF_VERDICT) if report.get("cause") == analysis.cause else _ANSWERS
     return {
         **told,
         "diagnosis": {
@@ -132,6 +129,6 @@ def _fault(language: str, fault: RecordedFault, analysis: Analysis | None) -> Js
             "origin": analysis.origin,
             "confidence": round(analysis.confidence, 2),
             "check_first": [*checks(analysis.cause, language)] if analysis.cause in CAUSES else [],
-            **{name: answers[name] for name in _ANSWERS if name in answers},
+            **{name: answers[name] for name in names if name in answers},
         },
     }

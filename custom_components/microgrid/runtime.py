@@ -421,7 +421,7 @@ class MicrogridRuntime:
             return analysis
         case = await self._hass.async_add_executor_job(case_of_stored, stored)
         explanation = await self.explainer.explain(report, Context(case, earlier_faults(stored)))
-        return explained(analysis, report, explanation)
+        return await self._hass.async_add_executor_job(explained, analysis, report, explanation, case)
 
     @callback
     def _look_at_explainer(self) -> None:

@@ -42,7 +42,8 @@ from custom_components.microgrid.core.diagnosis.report import Report, from_dict
 from custom_components.microgrid.diagnostics import async_get_config_entry_diagnostics
 from custom_components.microgrid.explainer import Context, Explainer, storage_key
 from custom_components.microgrid.fault_desk import FaultDesk
-from tests.unit.core.diagnosis.told import HOUSE, answer, id_of, report
+from custom_components.microgrid.fault_story import origin_words
+from tests.unit.core.diagnosis.told import HOUSE, NEIGHBOUR, answer, id_of, report
 
 from .fake_messages import KEY, FakeMessages, Reply, asks, error, message, says
 from .test_influx_flow import TEXTS, in_words
@@ -226,6 +227,43 @@ async def test_what_the_model_chose_stands_beside_what_the_engine_said(
     assert found["model_cause"] == "F006.loose_busbar"
     state = hass.states.get("sensor.house_3_last_cause")
     assert state is None or state.attributes["name"] == meaning("F006.loose_busbar", "de")
+
+
+async def test_it_began_where_the_cause_that_counts_says(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    explainer: Explainer,
+    fake: FakeMessages,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The engine leaned to a neighbour; the model chose a cell of the house: nobody is sent next door."""
+    desk: FaultDesk = entry.runtime_data.faults
+    plain = report(
+        candidates={"F006.export_after_trip": 0.48, "F006.weak_cell": 0.42, "undetermined": 0.1},
+        origin={"node": NEIGHBOUR, "confidence": 0.8, "evidence": ""},
+        path=[NEIGHBOUR, HOUSE],
+        links=[
+            {"source": NEIGHBOUR, "target": HOUSE, "structural": True, "statistical": True, "temporal": True}
+        ],
+    )
+    event_id, now_us = plain["event_id"], time.time_ns() // 1000
+    verdict = Analysis(
+        "1.1", plain["cause"], NEIGHBOUR, 0.48, "The engine's why.", "0" * 16, json.dumps(plain), now_us
+    )
+    monkeypatch.setattr(desk, "_diagnose", lambda stored: verdict)
+    await desk.record(RecordedFault(event_id, HOUSE, "F006", "critical", now_us, now_us))
+    fake.script = [error(400, "invalid_request_error"), says(words(cause_id="F006.weak_cell"))]
+    for cause, origin, began in (
+        ("F006.export_after_trip", NEIGHBOUR, f"Began at {NEIGHBOUR}, 3.20 s before the fault; reported by"),
+        ("F006.weak_cell", HOUSE, f"Began at {HOUSE} itself"),
+    ):
+        found: Any = await hass.services.async_call(
+            DOMAIN, "analyze_fault", {"event_id": event_id}, blocking=True, return_response=True
+        )
+        assert (found["cause"], found["origin"]) == (cause, origin)
+        story = await entry.runtime_data.fault_charts.story(event_id)
+        assert story is not None and origin_words(story).startswith(began)
+    assert found["report"]["origin"]["node"] == NEIGHBOUR, "what the engine found stays"
 
 
 async def test_without_a_subentry_the_engines_words_stand(

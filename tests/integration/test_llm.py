@@ -62,6 +62,19 @@ async def test_why_did_house_3_trip(asked: llm.APIInstance) -> None:
         assert diagnosis["check_first"]
 
 
+async def test_where_another_cause_counts_the_engines_words_for_its_own_are_left_out(
+    asked: llm.APIInstance, entry: MockConfigEntry
+) -> None:
+    desk = entry.runtime_data.faults
+    chosen = Analysis("1.0", "F006.loose_busbar", HOUSE, 0.4, "", "0" * 16, json.dumps(report()), 1)
+    await desk.shelf.write(desk.store.add_analysis, "one", chosen)
+    (fault,) = (await ask(asked, house="house 3"))["faults"]
+    diagnosis = fault["diagnosis"]
+    assert diagnosis["cause"] == "F006.loose_busbar"
+    assert {"why", "where_did_it_begin", "how_did_it_spread"}.isdisjoint(diagnosis)
+    assert diagnosis["what_happened"] == "The engine's what."
+
+
 async def test_all_faults_are_told_in_ids_and_our_own_words(asked: llm.APIInstance) -> None:
     found = await ask(asked)
     assert [(fault["node"], fault["diagnosis"] is None) for fault in found["faults"]] == [

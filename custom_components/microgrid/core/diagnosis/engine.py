@@ -22,7 +22,7 @@ from .propagation import find_onset, find_origin, links, path_of
 from .report import ENGINE_VERSION, Candidate, Report
 from .view import View
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "origin_of"]
 
 _MOST_EVIDENCE = 12
 _LEAST_WEIGHT = 0.02
@@ -38,6 +38,14 @@ def diagnose(case: Case, past: Sequence[PastFault] = ()) -> Report:
         # that a slice is empty or all NaN is no news here: it makes a value unknown
         warnings.simplefilter("ignore", RuntimeWarning)
         return _diagnose(case, past)
+
+
+def origin_of(case: Case, cause: str) -> str:
+    """Return the node whose own defect it is where another cause counts than that of `diagnose`."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        facts = Facts(View(case))
+        return find_origin(facts, cause, measure(facts)).node
 
 
 def _diagnose(case: Case, past: Sequence[PastFault]) -> Report:
