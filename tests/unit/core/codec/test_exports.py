@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,25 @@ from microgrid_core.codec.exports.optional import ExportError
 from microgrid_core.codec.exports.parquet import write_parquet
 from microgrid_core.codec.exports.tables import tables
 from microgrid_core.codec.umg1 import can
-from microgrid_core.codec.umg1.frame import Frame, Kind
+from microgrid_core.codec.umg1.frame import FLAG_CLOCK, Frame, Kind
 from microgrid_core.codec.umg1.log import Log, open_log
+from microgrid_core.codec.umg1.records import Clock, Event, Snapshot
 from microgrid_core.codec.umg1.samples import encode_samples
 from microgrid_core.codec.umg1.schema import Channel, Schema
 from microgrid_core.codec.umg1.writer import SegmentWriter
 
-from .snapshots import CAN_FRAMES, CELL, NARROW, TRIGGER_US, UTC_US, WIDE, Truth, write_snapshot
+from .snapshots import (
+    BOOT,
+    CAN_FRAMES,
+    CELL,
+    FREQUENCY,
+    NARROW,
+    TRIGGER_US,
+    UTC_US,
+    WIDE,
+    Truth,
+    write_snapshot,
+)
 from .vectors import FOLDER
 
 Made = tuple[Log, Truth]
@@ -300,6 +313,46 @@ def test_clock_qualities() -> None:
     }
     assert {error: comtrade.time_quality(error) for error in codes} == codes
     assert comtrade.time_quality(None) == "F"
+
+
+def strange(path: Path, *, period_us: int = 10_000, utc_us: int = UTC_US, codes: int = 0) -> Log:
+    """A snapshot of 20 s that a node with other ideas could send; its frames are whole."""
+    schema = Schema("house3", "north", (replace(FREQUENCY, period_us=period_us),))
+
+    def frame(seq: int, kind: Kind, mono_us: int, payload: bytes, flags: int = 0, blocks: int = 0) -> Frame:
+        return Frame(kind, seq, BOOT, schema.hash, mono_us, utc_us + mono_us, payload, flags, blocks)
+
+    about = Snapshot("e", "F005", "house3", TRIGGER_US, 0, 10_000, 10_000, 0)
+    frames = [
+        frame(0, Kind.SCHEMA, 0, schema.payload),
+        frame(1, Kind.SNAPSHOT, TRIGGER_US, about.encode()),
+        frame(2, Kind.TIMESYNC, 20_000_000, Clock(0, 900, 2, 1).encode(), FLAG_CLOCK),
+    ]
+    for start_us in (20_000_000, 39_000_000):
+        payload, flags, blocks = encode_samples(schema, Kind.FAST, 10, {1: (np.arange(10), None)})
+        frames.append(frame(len(frames), Kind.FAST, start_us, payload, flags, blocks))
+    for number in range(codes):
+        event = Event(0, 1, 2, f"X{number}", f"e{number}")
+        frames.append(frame(len(frames), Kind.EVENT, TRIGGER_US, event.encode()))
+    path.write_bytes(b"".join(one.encode() for one in frames))
+    return open_log([path])
+
+
+@pytest.mark.parametrize("utc_us", [(1 << 60) - 60_000_000, -(1 << 60)])
+def test_a_time_that_no_calendar_has_is_unknown(utc_us: int, tmp_path: Path) -> None:
+    record = comtrade.snapshot_record(strange(tmp_path / "s.umg1", utc_us=utc_us))
+    assert (record.quality, record.start.year) == ("F", 1970)
+    assert "time: unknown" in record.header
+
+
+def test_samples_that_are_too_fast_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="19000010 rows"):
+        comtrade.snapshot_record(strange(tmp_path / "s.umg1", period_us=1))
+
+
+def test_not_every_code_becomes_a_channel(tmp_path: Path) -> None:
+    record = comtrade.snapshot_record(strange(tmp_path / "s.umg1", codes=500))
+    assert record.digitals[0].name == "TRIGGER" and len(record.digitals) == 64
 
 
 def test_no_snapshot_no_comtrade() -> None:
