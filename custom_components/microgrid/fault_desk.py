@@ -87,6 +87,8 @@ MAX_FOLLOWED: Final = 128
 MAX_WAITING: Final = 64
 """Told faults that are looked after again, the newest."""
 MAX_INTAKE: Final = 1024
+MAX_ENDS: Final = 1024
+"""Ends that are remembered for faults that only the log will tell."""
 MAX_PAST: Final = 500
 """Earlier faults that are compared with."""
 
@@ -121,8 +123,18 @@ class Details:
         return bool(self.parts) and not missing(self.members, self.parts)
 
 
-type _End = tuple[str, str, int]
-"""Node, code and time of a fault that is over."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A fault is over."""
+
+    node: str
+    code: str
+    at_us: int
+    late: bool
+
+
+type _Logged = tuple[str, str, int]
+"""Node, code and time of a fault that is over, by the log."""
 
 
 class FaultDesk:
@@ -148,6 +160,8 @@ class FaultDesk:
         self._explain = explain
         self._engine = asyncio.Lock()
         self._intake: list[RecordedFault | _End] = []
+        self._ends: dict[tuple[str, str], int] = {}
+        """When the newest fault of a node and code ended, of those whose end was heard at once."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listeners: list[Callable[[str], None]] = []
         self._cancel: list[CALLBACK_TYPE] = [swarm.subscribe(self._changed)]
@@ -246,10 +260,12 @@ class FaultDesk:
     def _take(self, node_id: str, event: NodeEvent, *, late: bool) -> None:
         now_us = _us(dt_util.utcnow())
         at_us = None if event.time is None else _us(event.time)
+        if at_us is not None and not plausible_us(at_us, now_us):
+            at_us = None
         if len(self._intake) >= MAX_INTAKE:
             _LOGGER.error("fault %s of %s waits in the log: the disk refuses", event.event_id, node_id)
         elif event.state is EventState.CLEARED:
-            self._intake.append((node_id, event.code, at_us or now_us))
+            self._intake.append(_End(node_id, event.code, at_us or now_us, late))
         elif event.state is EventState.RAISED:
             self._intake.append(
                 RecordedFault(
@@ -281,10 +297,25 @@ class FaultDesk:
             item = self._intake[0]
             if isinstance(item, RecordedFault):
                 await self.record(item)
+                ended_us = self._ends.get((item.node, item.code)) if item.late else None
+                if ended_us is not None and item.time_us <= ended_us:
+                    await self._end(_End(item.node, item.code, ended_us, late=True))
             else:
-                await self.shelf.write(self.shelf.opened.clear, [item])
-                await self._refresh(item[0])
+                await self._end(item)
             del self._intake[0]
+
+    async def _end(self, end: _End) -> None:
+        """Remember that a fault is over; an end may be heard before the log tells of the fault itself."""
+        store = self.shelf.opened
+        if end.late:
+            await self.shelf.write(store.clear, [(end.node, end.code, end.at_us)])
+        else:
+            await self.shelf.write(store.clear_heard, end.node, end.code, end.at_us)
+            self._ends.pop((end.node, end.code), None)
+            self._ends[end.node, end.code] = end.at_us
+            if len(self._ends) > MAX_ENDS:
+                del self._ends[next(iter(self._ends))]
+        await self._refresh(end.node)
 
     async def _reconcile(self) -> None:
         """Record what the log tells and nobody recorded: a crash came in between, or the store is new."""
@@ -501,7 +532,7 @@ class FaultDesk:
             self._tell_listeners(fault.node)
 
     async def _refresh(self, node_id: str) -> None:
-        for fault, analysis in await self.shelf.read(self.shelf.opened.faults, nodes=[node_id], limit=1):
+        for fault, analysis in await self.shelf.read(self.shelf.opened.latest, node_id):
             self.latest[node_id] = Known(fault, analysis)
             self._tell_listeners(node_id)
 
@@ -543,10 +574,10 @@ def _stored_case(store: FaultStore, found: Details) -> StoredCase:
     )
 
 
-def _logged(archive: Archive, start_us: int | None, now_us: int) -> tuple[list[RecordedFault], list[_End]]:
+def _logged(archive: Archive, start_us: int | None, now_us: int) -> tuple[list[RecordedFault], list[_Logged]]:
     """Return the faults that the log tells, and their ends."""
     faults: list[RecordedFault] = []
-    ends: list[_End] = []
+    ends: list[_Logged] = []
     for found in archive.events(start_us=start_us, types=(EventType.FAULT.value,)):
         event = found.event
         if event.state >= len(EVENT_STATES) or event.severity >= len(SEVERITIES):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +15,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
@@ -24,12 +27,14 @@ from custom_components.microgrid import fault_desk, runtime
 from custom_components.microgrid.const import DOMAIN
 from custom_components.microgrid.core.archive.errors import ArchiveUnavailable
 from custom_components.microgrid.core.archive.faults.store import FaultStore
+from custom_components.microgrid.core.contract.reading import format_time
 from custom_components.microgrid.fault_analysis import find_cause
 from custom_components.microgrid.repairs import CRITICAL_FAULT, FAULTS_UNAVAILABLE, issue_id
+from tests.unit.core.archive.logs import MINUTE_US, Node
 
 from .recorders import Wire
 from .test_fault_desk import HOUSE, Engine, desk, raise_fault, set_up, store
-from .test_historian import until
+from .test_historian import acknowledgements, send, until
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +103,69 @@ async def test_from_the_fault_to_its_cause_to_its_end(
     assert placeholder(open_faults(hass)["F001"], "confidence") == "90"
     wire.nodes[HOUSE].event("fault", "F001", "cleared", "critical")
     await until(lambda: not open_faults(hass))
+
+
+def tell(wire: Wire, event_id: str, state: str, ahead: timedelta, seq: int) -> None:
+    """Tell a fault, or its end, with a clock that is so far ahead."""
+    message = {
+        "event_id": event_id,
+        "type": "fault",
+        "state": state,
+        "code": "F001",
+        "severity": "critical",
+        "boot_id": 1,
+        "seq": seq,
+        "time": format_time(dt_util.utcnow() + ahead),
+    }
+    wire.say(HOUSE, "event", json.dumps(message).encode())
+
+
+async def test_what_a_node_ends_is_over_whatever_its_clock_said_before(
+    hass: HomeAssistant, entry: MockConfigEntry, wire: Wire
+) -> None:
+    """The clock is three hours ahead when the fault comes, and is set before it goes."""
+    tell(wire, "e1", "raised", timedelta(hours=3), 1)
+    await until(lambda: "F001" in open_faults(hass))
+    tell(wire, "e2", "cleared", timedelta(), 2)
+    await until(lambda: not open_faults(hass))
+    found = store(entry).get("e1")
+    assert found is not None and found.cleared_us is not None
+
+    tell(wire, "e3", "raised", timedelta(), 3)  # earlier than the one that is over, by their clocks
+    await until(lambda: "F001" in open_faults(hass))
+    assert open_faults(hass)["F001"].data == {"entry_id": entry.entry_id, "event_id": "e3"}
+    state = hass.states.get("sensor.house_3_last_fault")
+    assert state is not None and state.attributes["event_id"] == "e3"
+
+
+async def test_a_time_that_cannot_be_is_unknown(
+    hass: HomeAssistant, entry: MockConfigEntry, wire: Wire
+) -> None:
+    tell(wire, "e1", "raised", timedelta(days=-365 * 56), 1)
+    await until(lambda: store(entry).get("e1") is not None)
+    found = store(entry).get("e1")
+    assert found is not None and found.at_us is None
+    await until(lambda: "F001" in open_faults(hass))
+    tell(wire, "e2", "cleared", timedelta(days=-365 * 56), 2)
+    await until(lambda: not open_faults(hass))
+
+
+async def test_an_end_that_is_heard_before_the_log_tells_of_the_fault(
+    hass: HomeAssistant, entry: MockConfigEntry, wire: Wire, mqtt_mock: MqttMockHAClient
+) -> None:
+    """It came while Home Assistant was down and ended when it was up again; then the log arrives."""
+    tell(wire, "e1", "cleared", timedelta(), 9)
+    await hass.async_block_till_done()
+    log = Node(utc_us=int(dt_util.utcnow().timestamp() * 1e6) - 10 * MINUTE_US)
+    frames = [*log.start(), *log.minutes(1), log.event("F001")]
+    send(hass, b"".join(frame.encode() for frame in frames), HOUSE)
+    await until(lambda: acknowledgements(mqtt_mock, HOUSE))
+    await until(lambda: store(entry).faults())
+    await until(lambda: not store(entry).unfinished())
+    await hass.async_block_till_done()
+    ((found, _),) = store(entry).faults()
+    assert found.late and found.cleared_us is not None
+    assert not open_faults(hass)
 
 
 async def test_one_of_each_kind_and_only_critical_ones(

@@ -42,6 +42,8 @@ _FAULT = (
     "readings"
 )
 _TIME = "ifnull(at_us, recorded_us)"
+# What was heard at once has the order in which it came, also where a node set its clock in between.
+_ORDER = f"CASE WHEN late THEN {_TIME} ELSE recorded_us END"
 _ANALYSIS = "engine, cause, origin, confidence, summary, fingerprint, report, made_us, explanation"
 _PART = "number, event_id, node, part, state, name, bytes, crc, stored_us"
 
@@ -145,6 +147,19 @@ class FaultStore:
                 "UPDATE fault SET cleared_us = ?3 WHERE cleared_us IS NULL AND event_id = (SELECT event_id "
                 f"FROM fault WHERE node = ?1 AND code = ?2 AND {_TIME} <= ?3 ORDER BY {_TIME} DESC LIMIT 1)",
                 ends,
+            )
+
+    def clear_heard(self, node: str, code: str, at_us: int) -> None:
+        """Remember that a fault is over whose end was heard at once, at `at_us` by the node's clock.
+
+        It is the newest of the code that was heard before, or that the log told and that was raised before.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE fault SET cleared_us = ?3 WHERE cleared_us IS NULL AND event_id = (SELECT event_id "
+                f"FROM fault WHERE node = ?1 AND code = ?2 AND (NOT late OR {_TIME} <= ?3) "
+                f"ORDER BY {_ORDER} DESC LIMIT 1)",
+                (node, code, at_us),
             )
 
     def set_members(self, event_id: str, gateway: str | None, members: Iterable[Member]) -> None:
@@ -425,10 +440,13 @@ class FaultStore:
             ).fetchall()
             return [(_fault(row), _newest(connection, row[0])) for row in rows]
 
-    def latest(self) -> list[tuple[RecordedFault, Analysis | None]]:
-        """Return the newest fault of every node, with its newest analysis."""
+    def latest(self, node: str | None = None) -> list[tuple[RecordedFault, Analysis | None]]:
+        """Return the newest fault of a node, or of every node, with its newest analysis."""
         with self._database.reading() as connection:
-            rows = connection.execute(f"SELECT {_FAULT}, max({_TIME}) FROM fault GROUP BY node").fetchall()
+            rows = connection.execute(
+                f"SELECT {_FAULT}, max({_ORDER}) FROM fault WHERE ?1 IS NULL OR node = ?1 GROUP BY node",
+                (node,),
+            ).fetchall()
             return [(_fault(row[:-1]), _newest(connection, row[0])) for row in rows]
 
     def open_faults(self, node: str, severity: str) -> list[tuple[RecordedFault, Analysis | None]]:
@@ -438,7 +456,7 @@ class FaultStore:
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT {_FAULT} FROM (SELECT *, row_number() OVER (PARTITION BY code "
-                f"ORDER BY {_TIME} DESC, recorded_us DESC) AS place FROM fault "
+                f"ORDER BY {_ORDER} DESC, recorded_us DESC) AS place FROM fault "
                 "WHERE node = ? AND severity = ?) WHERE place = 1 ORDER BY code",
                 (node, severity),
             ).fetchall()
