@@ -30,10 +30,10 @@ ORIGIN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "F005.backfeed": ("surplus_from", OUTSIDE),
         "F006.export_after_trip": ("neighbour_trip", "neighbour_told", "other_share"),
         "F010.backfeed": ("surplus_from", OUTSIDE),
-        "F011.export": ("shortage_from", "neighbour_import"),
+        "F011.export": ("shortage_from", OUTSIDE, "neighbour_import"),
         "F012.overcurrent": ("neighbour_import",),
-        "F013.surplus": ("surplus_from", "neighbour_surplus"),
-        "F014.shortage": ("shortage_from", "neighbour_import"),
+        "F013.surplus": ("surplus_from", OUTSIDE, "neighbour_surplus"),
+        "F014.shortage": ("shortage_from", OUTSIDE, "neighbour_import"),
         "F030.node_reset": ("silence",),
         "F030.open_cable": ("silence",),
         "F030.gateway_reset": ("silence",),
@@ -45,8 +45,16 @@ ORIGIN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "F040.unstable_cluster": ("load_unrest",),
     }
 )
-"""By cause: evidence whose node is the origin, best first. All other causes are of who told the fault."""
+"""By cause: evidence whose node is the origin, best first. All other causes are of who told the fault.
 
+`outside` behind another: by exclusion, when every house of the cluster is known and none of them was it.
+"""
+_EITHER_WAY = frozenset({"other_voltage", "droop_offset_late"})
+"""Evidence that names its node whatever its sign: a regulator that ran away may have tripped since."""
+_FALLS = frozenset({"other_load_fall"})
+_IN_THE_END = frozenset({"surplus_from", "shortage_from"})
+_ON_AVERAGE = frozenset({"neighbour_surplus", "neighbour_import"})
+"""Stand in for the above where it is not known; where it is, they are of the time before."""
 _GATEWAY_CAUSES = frozenset({"F030.gateway_reset"})
 _ELECTRICAL = frozenset(
     {"F001", "F002", "F003", "F004", "F005", "F006", "F010", "F011", "F012", "F013", "F014"}
@@ -76,19 +84,44 @@ def find_origin(facts: Facts, cause: str, findings: Mapping[str, Finding]) -> Or
     teller = facts.teller
     if cause in _GATEWAY_CAUSES and facts.view.gateway is not None:
         return Origin(facts.view.gateway, 0.95, KINDS["silence"].id if "silence" in findings else "")
+    balanced = any(key in findings for key in ORIGIN_FROM.get(cause, ()) if key in _IN_THE_END)
     for rank, key in enumerate(ORIGIN_FROM.get(cause, ())):
         if key == OUTSIDE:
-            return Origin(OUTSIDE, 0.9 if rank == 0 else 0.6, "")
+            if rank == 0 or _others_known(facts):
+                return Origin(OUTSIDE, 0.9 if rank == 0 else 0.6, "")
+            continue
         finding = findings.get(key)
         if (
             finding is not None
-            and finding.value != 0.0
+            and _points(finding)
+            and not (balanced and key in _ON_AVERAGE)
             and (finding.node != teller or facts.code not in _ELECTRICAL)
         ):
             return Origin(finding.node, (0.95, 0.8, 0.65)[min(rank, 2)], KINDS[key].id)
     known = CAUSES.get(cause)
     sure = cause == UNDETERMINED or known is None or known.kind is CauseKind.PROPAGATED
     return Origin(teller, 0.4 if sure else 0.95, "")
+
+
+def _points(finding: Finding) -> bool:
+    """Whether a value speaks for its node: the one that gave most is no source while it still takes."""
+    if finding.key in _EITHER_WAY:
+        return finding.value != 0.0
+    return finding.value < 0.0 if finding.key in _FALLS else finding.value > 0.0
+
+
+def _others_known(facts: Facts) -> bool:
+    """Whether what every neighbour gave and took in the end is known; of a lone house there is none."""
+    view, until = facts.view, facts.quiet_until_s
+    levels = [
+        value
+        for node in view.others
+        for value in (
+            view.median(node, "inverter_power", until - 0.4, until),
+            view.median(node, "load_power", -1.2, 1.2),
+        )
+    ]
+    return bool(levels or view.gateway is not None) and bool(np.isfinite(levels).all())
 
 
 def path_of(facts: Facts, origin: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ __all__ = [
     "to_dict",
 ]
 
-ENGINE_VERSION = "1.1"
+ENGINE_VERSION = "1.2"
 """Rises whenever the same case may get another verdict."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _LONGEST_TEXT = 4000
