@@ -59,6 +59,7 @@ class Bus:
     _late: dict[int, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict)
     _silences: dict[int, Silence] = field(default_factory=dict)
     _busiest: tuple[int, float, float] | None = None
+    _places: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Take the frames that are whole and in the window."""
@@ -132,9 +133,15 @@ class Bus:
         return np.sort(np.concatenate(parts)) if parts else np.zeros(0)
 
     def places(self) -> tuple[int, ...]:
-        """Nodes that were heard at all, or should have been."""
-        known = {record.place for record in self.case.nodes.values() if 0 <= record.place <= 15}
-        return tuple(sorted(known))
+        """Nodes that were heard at all: who was silent all the time did not fall silent within it."""
+        if self._places is None:
+            known = {record.place for record in self.case.nodes.values()}
+            heard = {number for number in known if 0 <= number <= 15 and self.alive(number).size}
+            beats = self.messages.get("Heartbeat")
+            if beats is not None:  # more than once: who babbles may send anything
+                heard |= set(np.flatnonzero(np.bincount(beats.nodes) > 1).tolist())
+            self._places = tuple(sorted(heard))
+        return self._places
 
     def silence(self, place: int) -> Silence | None:
         """The longest silence of a node within the recording; None without traffic."""

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+UNPLACED = 99
+"""Place of a house whose number on the bus nobody knows."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:

@@ -19,11 +19,11 @@ _CYCLES_S = 0.1
 
 
 def _name(facts: Facts, place: int) -> str:
-    """Node id of a CAN number; the teller's when the bus has a stranger."""
+    """Node id of a CAN number; of a stranger, or a node whose number nobody knows, the number itself."""
     for record in facts.view.case.nodes.values():
         if record.place == place:
             return record.node
-    return facts.teller
+    return f"CAN number {place}"
 
 
 def _hole_s(facts: Facts, node: str) -> float:

@@ -170,7 +170,8 @@ def links(facts: Facts, path: tuple[str, ...], findings: Mapping[str, Finding]) 
             told = {key: finding for key, finding in findings.items() if finding.node == source}
             statistical = (first is not None or bool(told)) and (second is not None or slow)
             temporal = first is None or second is None or first.earliest_s <= second.latest_s + _CLOCKS_S
-        else:  # on the bus everybody hears at once
+        else:  # on the bus everybody hears at once, a node without a name as well
+            structural = structural or (heard and target in known)
             statistical = heard
             temporal = True
         found.append(Link(source, target, structural, statistical, temporal))

@@ -20,7 +20,7 @@ from ..codec.umg1.samples import TooManySamples
 from ..codec.umg1.schema import Schema
 from ..codec.umg1.wire import Malformed
 from ..contract.snapshot import SnapshotPart
-from .case import CanTraffic, Case, CaseEvent, NodeRecord, Series
+from .case import UNPLACED, CanTraffic, Case, CaseEvent, NodeRecord, Series
 
 __all__ = ["CaseError", "case_of", "read_case"]
 
@@ -157,7 +157,8 @@ def case_of(
     """Make the case of a fault as it was told, out of the stored objects of its nodes.
 
     Who told what is taken from the arguments, not from the files. `kinds` are those of all nodes of the
-    cluster: one without a file is in the case, with nothing known of it. CaseError as `read_case`.
+    cluster: one without a file is in the case, with nothing known of it but its number on the bus if that can
+    be told. CaseError as `read_case`.
     """
     logs = [open_log([files[key]]) for key in sorted(files, key=lambda key: (key[0], str(key[1])))]
     case = read_case(logs, kinds=kinds)
@@ -166,12 +167,48 @@ def case_of(
             f"the files are of {case.event_id[:60]}, not of {event_id[:60]}; pull the snapshots again"
         )
     records = dict(case.nodes)
+    absent = tuple(name for name, kind in kinds.items() if name not in records and kind != "gateway")
+    places = _places_of_absent(case, absent)
     for name, kind in kinds.items():
         if name not in records:
-            digits = "".join(filter(str.isdigit, name.rpartition("-")[2])) if name.isascii() else ""
-            place = 0 if kind == "gateway" else int(digits) if 0 < len(digits) <= 2 else 99
-            records[name] = NodeRecord(name, kind, place)
+            records[name] = NodeRecord(name, kind, places.get(name, 0 if kind == "gateway" else UNPLACED))
     return replace(case, code=code, node=node, nodes=records)
+
+
+def _places_of_absent(case: Case, absent: Sequence[str]) -> dict[str, int]:
+    """CAN numbers of houses without a file, as far as they can be told.
+
+    The digits of an id are its number while no house that is known says otherwise; else only who is left over
+    alone has the number that is left over alone on the bus.
+    """
+    houses = [record for record in case.nodes.values() if record.kind == "house"]
+    taken = {record.place for record in case.nodes.values()}
+    left = set() if case.traffic is None else set(_starts(case.traffic).values()) - taken - {0}
+    named = {name: number for name in absent if (number := _digits(name)) is not None and number not in taken}
+    if any(_digits(record.node) not in (None, record.place) for record in houses):
+        named = {}
+    left -= set(named.values())
+    rest = [name for name in absent if name not in named]
+    if len(rest) == len(left) == 1:
+        named[rest[0]] = left.pop()
+    return named
+
+
+def _digits(node: str) -> int | None:
+    """The number that an id ends with, such as 7 of `house-07`."""
+    found = "".join(filter(str.isdigit, node.rpartition("-")[2])) if node.isascii() else ""
+    return int(found) if 0 < len(found) <= 2 else None
+
+
+def _starts(traffic: CanTraffic) -> dict[int, int]:
+    """CAN numbers by the boot ids that their heartbeats named."""
+    heartbeat = MESSAGES["Heartbeat"]
+    chosen = (traffic.identifier & MESSAGE_MASK == heartbeat.identifier) & (
+        traffic.length >= heartbeat.length
+    )
+    words = to_words(traffic.data[chosen])
+    senders = (traffic.identifier[chosen] & NODE_MASK).tolist()
+    return dict(zip(raw(heartbeat.signal("boot_id"), words).tolist(), senders, strict=True))
 
 
 def _is_gateway(schema: Schema) -> bool:
@@ -288,15 +325,7 @@ def _traffic(frames: Sequence[tuple[_Part, CanFrame]], trigger: int | None) -> C
 
 def _numbers(parts: Sequence[_Part], traffic: CanTraffic | None, given: Mapping[str, int]) -> dict[str, int]:
     """CAN numbers: as given, by the boot ids of heartbeats, by the digits of the id, any that is free."""
-    boots: dict[int, int] = {}
-    if traffic is not None:
-        heartbeat = MESSAGES["Heartbeat"]
-        chosen = (traffic.identifier & MESSAGE_MASK == heartbeat.identifier) & (
-            traffic.length >= heartbeat.length
-        )
-        words = to_words(traffic.data[chosen])
-        senders = (traffic.identifier[chosen] & NODE_MASK).tolist()
-        boots = dict(zip(raw(heartbeat.signal("boot_id"), words).tolist(), senders, strict=True))
+    boots = {} if traffic is None else _starts(traffic)
     numbers: dict[str, int] = {}
     for part in parts:
         node = part.schema.node
@@ -304,8 +333,7 @@ def _numbers(parts: Sequence[_Part], traffic: CanTraffic | None, given: Mapping[
             continue
         number = given.get(node, boots.get(part.boot_id))
         if number is None:
-            digits = "".join(filter(str.isdigit, node.rpartition("-")[2])) if node.isascii() else ""
-            number = 0 if _is_gateway(part.schema) else int(digits) if 0 < len(digits) <= 2 else None
+            number = 0 if _is_gateway(part.schema) else _digits(node)
         if number is None or number in numbers.values():
             number = next(free for free in range(1, 99) if free not in numbers.values())
         numbers[node] = number

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from microgrid_core.diagnosis.case import Case
+from microgrid_core.diagnosis.case import UNPLACED, Case
 from microgrid_core.diagnosis.engine import diagnose
 from simulator.scenarios import OUTSIDE, Truth, make
 
@@ -41,3 +41,31 @@ def test_the_swarm_is_not_named_while_neighbours_are_unknown(name: str) -> None:
     report = diagnose(without(case, *(node for node in case.nodes if node != case.node)))
     assert report.cause == truth.cause
     assert report.origin.node == case.node and report.origin.confidence < 0.5
+
+
+def misplaced(case: Case, node: str, place: int) -> Case:
+    """A node without a snapshot, at a number on the bus that is not its own."""
+    return replace(case, nodes={**case.nodes, node: replace(case.nodes[node], channels={}, place=place)})
+
+
+@pytest.mark.parametrize("name", ["F030.node_reset", "F030.gateway_reset", "F030.transient"])
+def test_a_number_that_was_never_heard_did_not_fall_silent(name: str) -> None:
+    case, truth = made(name)
+    other = next(node for node in ("house-01", "house-02") if node not in (case.node, truth.origin))
+    report = diagnose(misplaced(case, other, 9))
+    assert (report.cause, report.origin.node) == (truth.cause, truth.origin)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["F030.node_reset", "F030.open_cable", "F030.babbling_node", "F031.babbling_node", "F031.node_clock"],
+)
+def test_a_node_of_the_bus_without_a_name_is_told_by_its_number(name: str) -> None:
+    """Not by the name of who told the fault."""
+    case, truth = made(name)
+    number = case.nodes[truth.origin].place
+    report = diagnose(misplaced(case, truth.origin, UNPLACED))
+    assert report.cause == truth.cause
+    assert report.origin.node == f"CAN number {number}" and report.path[-1] == case.node
+    assert all(link.holds for link in report.links)
+    assert f"It began at CAN number {number} " in report.answers.where_did_it_begin

@@ -144,6 +144,28 @@ def test_a_stored_fault_has_all_nodes_of_the_cluster(parts: dict[tuple[str, Snap
         case_of("north.2:cafe0002:18", "F001", "oak", kinds, parts)
 
 
+def test_a_house_without_a_snapshot_has_the_number_that_is_left(
+    parts: dict[tuple[str, SnapshotPart], Path], tmp_path: Path
+) -> None:
+    """By the digits of its id while they are the rule, else when no other node can have it."""
+    del parts["elm", SnapshotPart.MEASURED]
+    kinds = {"oak": "house", "elm": "house", "gate": "gateway", "house-07": "house"}
+
+    def places(of: dict[str, str]) -> dict[str, int]:
+        return {
+            node: record.place for node, record in case_of(EVENT_ID, "F001", "oak", of, parts).nodes.items()
+        }
+
+    assert places(kinds) == {"oak": 2, "gate": 0, "elm": 1, "house-07": 7}
+    assert places({**kinds, "fir": "house"}) == {"oak": 2, "gate": 0, "elm": 99, "fir": 99, "house-07": 7}
+    parts["house-05", SnapshotPart.MEASURED] = parts.pop(("oak", SnapshotPart.MEASURED))
+    write(tmp_path / "oak", "house-05", 2, step=True)
+    kinds = {"house-05": "house", "house-01": "house", "house-09": "house", "gate": "gateway"}
+    assert places(kinds) == {"house-05": 2, "gate": 0, "house-01": 99, "house-09": 99}
+    del kinds["house-01"]
+    assert places(kinds)["house-09"] == 1
+
+
 def test_faults_are_not_mixed(tmp_path: Path) -> None:
     logs = [
         open_log([write(tmp_path / "oak", "oak", 2)]),
