@@ -83,6 +83,7 @@ def _site(folder: Path) -> Site:
         ("gateway-1", "--houses", "house-01,house-02"),
         ("hp-1", "--heat-pump"),
         ("weather-1", "--sensors"),
+        ("pi-south", "--houses", "mpp-1,battery-1", "--sensors"),
     ):
         site.setup("add-node", *arguments)
     return site
@@ -250,7 +251,13 @@ MAY = {
         _of("hp-1", "birth"),
     ],
     "weather-1": ["house/kitchen", "weather/wind", _of("weather-1", "birth")],
+    "pi-south": [
+        *[_of(node, suffix) for node in ("pi-south", "mpp-1", "battery-1") for suffix in SAYS],
+        "house/kitchen",
+        "weather/wind",
+    ],
 }
+SPEAKS_FOR = {"gateway-1": ("house-01", "house-02"), "pi-south": ("mpp-1", "battery-1")}
 EVERYTHING = sorted({*FOREIGN, *(name for names in MAY.values() for name in names)} - {"$SYS/broker/uptime"})
 
 
@@ -274,10 +281,24 @@ def test_a_node_hears_what_is_said_to_it_and_nothing_else(broker: Running, accou
         hass.publish(*EVERYTHING, *[_of(other, suffix) for other in MAY for suffix in HEARS])
         last = _of(account, topics.CMD_SET)
         hass.publish(last)
-        mine = ("gateway-1", "house-01", "house-02") if account == "gateway-1" else (account,)
+        mine = (account, *SPEAKS_FOR.get(account, ()))
         heard = node.wait_for(last)
         assert heard <= {_of(one, suffix) for one in mine for suffix in HEARS}
         assert {_of(account, suffix) for suffix in HEARS} <= heard
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("account", MAY)
+def test_a_node_hears_that_home_assistant_is_there(broker: Running, account: str) -> None:
+    """Then it says again what nobody heard (contract, ack); it cannot say it itself."""
+    status = "homeassistant/status"
+    with Client(broker, "homeassistant") as hass, Client(broker, account) as node:
+        node.subscribe(status)
+        node.publish(status)
+        node.publish(_of(account, topics.ACK))
+        hass.publish(status)
+        node.wait_for(status)
+        assert node.heard == [status]
 
 
 @needs_mosquitto

@@ -21,6 +21,7 @@ EXECUTED_BY = {
     "deploy/setup add-node gateway-1 --houses house-01,house-02": "tests/e2e/test_deploy.py",
     "deploy/setup add-node heat-pump-1 --heat-pump": "tests/e2e/test_deploy.py",
     "deploy/setup add-node weather --sensors": "tests/e2e/test_deploy.py",
+    "deploy/setup add-node pi-south --houses mpp-1,battery-1 --sensors": "tests/e2e/test_deploy.py",
     "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon --dry-run": _DAEMON_PAGE,
     "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon": _DAEMON_PAGE,
     "microgrid-daemon check": _DAEMON_PAGE,
