@@ -420,16 +420,26 @@ def test_the_certificate_is_renewed_for_more_names_and_by_the_same_authority(tmp
     after = site.files()
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"hosts", "ca/ca.srl", "mosquitto/server.crt", "mosquitto/server.key"}
-    verified = subprocess.run(
-        [
-            *("openssl", "verify", "-purpose", "sslserver", "-verify_ip", "192.0.2.7"),
-            *("-CAfile", site.local / "ca" / "ca.crt", site.local / "mosquitto" / "server.crt"),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert verified.returncode == 0, verified.stderr
+    assert _verified(site, "-verify_ip", "192.0.2.7")
+
+
+def _verified(site: Site, *name: str | Path) -> bool:
+    authority, certificate = site.local / "ca" / "ca.crt", site.local / "mosquitto" / "server.crt"
+    command = ["openssl", "verify", "-purpose", "sslserver", *name, "-CAfile", authority, certificate]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def test_a_name_that_is_told_later_gets_into_the_certificate(tmp_path: Path) -> None:
+    """Whoever forgot --host runs setup again with it."""
+    site = _site(tmp_path / "with a blank" / "deploy")
+    assert not _verified(site, "-verify_hostname", "later.example")
+    told = site.setup("--host", "later.example").stdout
+    assert _verified(site, "-verify_hostname", "later.example")
+    assert _verified(site, "-verify_hostname", "broker.example")
+    assert "docker compose restart mosquitto" in told
+    before = site.files()
+    site.setup()
+    assert site.files() == before
 
 
 @pytest.mark.parametrize(
@@ -442,6 +452,9 @@ def test_the_certificate_is_renewed_for_more_names_and_by_the_same_authority(tmp
         (["remove-node", "house-99"], "there is no node house-99"),
         (["--swarm", "other"], "the swarm is demo and not other"),
         (["--host", "a,DNS:evil.example"], "is no host name"),
+        (["--host", "broker.lan:8883"], "without a port"),
+        (["renew", "--host", "192.168.1.300"], "without a port"),
+        (["add-node", "--help"], '"--help" is no node id'),
         (["frobnicate"], "usage: deploy/setup"),
         (["add-node"], "usage: deploy/setup"),
         (["--host"], "usage: deploy/setup"),
