@@ -14,7 +14,7 @@ import yaml
 from microgrid_core.health import heat_pump as health
 
 from .influxql import source
-from .store import EVENTS, FAULTS, MINUTES, SECONDS, Field, field
+from .store import EVENTS, FAULTS, MINUTES, OWN_BATTERY, SECONDS, Field, field
 
 SOURCE_UID = "microgrid-influxdb"
 """Of provisioning/datasources; rules know no variables."""
@@ -82,7 +82,7 @@ _OFFLINE = (
     ("house", "House", _LOAD, ""),
     ("gateway", "Gateway", field("gateway", "cluster_frequency"), ""),
     ("heat-pump", "Heat pump", field("heat_pump", "temp_inlet"), ""),
-    ("battery", "Battery", field("battery", "stored_energy"), "\"cluster\" = '' AND "),  # not that of a house
+    ("battery", "Battery", field("battery", "voltage"), f"{OWN_BATTERY} AND "),
 )
 
 RULES = (

@@ -19,6 +19,9 @@ SECONDS, MINUTES, HOURS, EVENTS = (policy.name for policy in tiers.POLICIES)
 FAULTS, ALERTS, DAILY, SNAPSHOT = points.FAULTS, "alert", points.DAILY, "snapshot"
 """Measurements of the policy `events`, see docs/grafana.md; what heat pumps tell is in `alert`."""
 
+OWN_BATTERY = "\"cluster\" = ''"
+"""Condition for a battery that is a node: those of houses bear the cluster of their house."""
+
 _TEXTS = Path(__file__).parents[1] / "custom_components" / "microgrid" / "translations" / "en.json"
 _NAMES: dict[str, dict[str, dict[str, str]]] = json.loads(_TEXTS.read_text(encoding="utf-8"))["entity"]
 _DERIVED = frozenset(channel.name for channel in DERIVED)

@@ -7,25 +7,25 @@ from ..board import Board, data_source, swarm
 from ..events import event_list
 from ..influxql import NOW, RANGE, SWARM, Query, source
 from ..panels import bars, chart, value
-from ..store import HOURS, MINUTES, SECONDS, Field, field
+from ..store import HOURS, MINUTES, OWN_BATTERY, SECONDS, Field, field
 from ..units import COUNT, PERCENT
 
 _HEARTBEATS = (
-    ("Houses", field("house", "load_power"), 1.0),
-    ("Gateways", field("gateway", "cluster_frequency"), 1.0),
-    ("Heat pumps", field("heat_pump", "temp_inlet"), 0.0),
-    ("Scheduled batteries", field("battery", "stored_energy"), 0.0),
+    ("Houses", field("house", "load_power"), 1.0, SWARM),
+    ("Gateways", field("gateway", "cluster_frequency"), 1.0, SWARM),
+    ("Heat pumps", field("heat_pump", "temp_inlet"), 0.0, SWARM),
+    ("Scheduled batteries", field("battery", "voltage"), 0.0, f"{SWARM} AND {OWN_BATTERY}"),
 )
-"""One field that every node of a kind always has, and its readings a second, where that is fixed."""
+"""One field that every node of a kind always has, its readings a second (0: not fixed), and whose it is."""
 
 _LOAD = _HEARTBEATS[0][1]
 _FEW = ((None, theme.BAD), (1.0, theme.GOOD))
 
 
-def _nodes_seen(one: Field, name: str, since: str, policy: str) -> Query:
+def _nodes_seen(one: Field, name: str, since: str, policy: str, where: str) -> Query:
     inner = (
         f'SELECT last("{one.name}") AS "value" FROM {source(one.measurement, policy)} '
-        f'WHERE time > now() - {since} AND {SWARM} GROUP BY "node"'
+        f'WHERE time > now() - {since} AND {where} GROUP BY "node"'
     )
     return Query(f'SELECT count("value") AS "{name}" FROM ({inner})', name)
 
@@ -53,12 +53,12 @@ _WHO = tuple(
         "How many wrote readings within the last ten minutes, and how many within the day. Normal: both are "
         "equal.",
         COUNT,
-        _nodes_seen(one, "now", "10m", SECONDS),
-        _nodes_seen(one, "today", "24h", SECONDS),
+        _nodes_seen(one, "now", "10m", SECONDS, where),
+        _nodes_seen(one, "today", "24h", SECONDS, where),
         size=(6, 4),
         zones=_FEW,
     )
-    for name, one, _ in _HEARTBEATS
+    for name, one, _, where in _HEARTBEATS
 )
 
 _COMPLETE = (
@@ -83,7 +83,7 @@ _COMPLETE = (
         "newest. A hole that fills up later was an outage without loss; one that stays was declared lost, "
         "see the overflows below.",
         PERCENT,
-        *(_coverage(one, per_second) for _, one, per_second in _HEARTBEATS if per_second),
+        *(_coverage(one, per_second) for _, one, per_second, _ in _HEARTBEATS if per_second),
         size=(16, 9),
         soft=(0.0, 100.0),
         every="10m",

@@ -40,6 +40,8 @@ from .thermometer import Thermometer
 
 _LOGGER = logging.getLogger(__name__)
 STEP_S = 5.0
+MEASURED: Final = ("voltage", "current", "power", "charging", "state_of_charge")
+"""Metrics that every battery is announced with."""
 _ON_ITS_OWN = (Basis.NO_SCHEDULE, Basis.EXPIRED, Basis.NO_CLOCK)
 """Nobody has planned for this time: a battery that is to rest then is given back instead."""
 RETRY_S = 60.0
@@ -141,7 +143,7 @@ class Battery:
                 interval_s=BATTERY.interval_s,
                 time=self._clock.now(),
                 metrics=(
-                    *("voltage", "current", "power", "charging", "state_of_charge"),
+                    *MEASURED,
                     *(("temperature",) if self._thermometer or self._driver.has_temperature else ()),
                     *("schedule_mode", "schedule_active", "requested_power", "schedule_revision"),
                     *("intervals_done", "intervals_failed", "intervals_late"),

@@ -24,6 +24,7 @@ from grafana.render import FOLDERS, files
 from microgrid_core.influx.layout import Place
 from microgrid_core.model.kinds import KINDS
 from microgrid_core.model.refrigerant import REFRIGERANTS
+from microgrid_daemon.battery import MEASURED
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = ROOT / "grafana"
@@ -302,3 +303,18 @@ def test_the_page_tells_of_every_board_alert_and_captured_channel() -> None:
     captured = [metric.key for kind in KINDS for metric in store.captured(kind)]
     assert len(captured) == 12
     assert all(f"`{key}`" in page for key in captured)
+
+
+def test_batteries_are_missed_by_what_their_daemon_tells() -> None:
+    """A Pi knows no stored energy: a rule that waits for it would never see a battery, nor miss one."""
+    (rule,) = [rule for rule in rules() if rule["uid"] == "microgrid-offline-battery"]
+    (panel,) = [
+        panel
+        for board in BOARDS
+        for panel in shown(loaded(board))
+        if panel["title"] == "Scheduled batteries reporting"
+    ]
+    fields = {store.field("battery", key).name for key in MEASURED}
+    for query in (rule["data"][0]["model"]["query"], *(target["query"] for target in panel["targets"])):
+        assert set(re.findall(r'(?:count|last)\("(\w+)"\)', query)) - {"value"} <= fields, query
+        assert "\"cluster\" = ''" in query, query  # not the battery of a house
