@@ -13,7 +13,7 @@ import yaml
 
 from microgrid_core.health import heat_pump as health
 
-from .influxql import source
+from .influxql import above_zero, source
 from .store import EVENTS, FAULTS, MINUTES, OWN_BATTERY, SECONDS, Field, field
 
 SOURCE_UID = "microgrid-influxdb"
@@ -61,10 +61,10 @@ class Rule:
         raise ValueError(f"alert {self.uid}: it has no bound; give it outside, above or below")
 
 
-def _newest(one: Field, function: str, since: str, policy: str = SECONDS, of: str = "node") -> str:
+def _newest(one: Field, function: str, since: str, where: str = "") -> str:
     return (
-        f'SELECT {function}("{one.name}") AS "value" FROM {source(one.measurement, policy)} '
-        f'WHERE time > now() - {since} GROUP BY "{of}"'
+        f'SELECT {function}("{one.name}") AS "value" FROM {source(one.measurement, SECONDS)} '
+        f'WHERE {where}time > now() - {since} GROUP BY "node"'
     )
 
 
@@ -78,6 +78,7 @@ def _minutes_reported(one: Field, of: str = "") -> str:
 
 _COMPRESSOR = next(limit for limit in health._FIXED if limit.code == "HP_COMP_HOT")
 _LOAD = field("house", "load_power")
+_FREQUENCY = field("house", "inverter_frequency")
 _OFFLINE = (
     ("house", "House", _LOAD, ""),
     ("gateway", "Gateway", field("gateway", "cluster_frequency"), ""),
@@ -132,12 +133,12 @@ RULES = (
     Rule(
         uid="microgrid-frequency",
         title="Frequency out of band",
-        query=_newest(field("house", "inverter_frequency"), "mean", "3m"),
+        query=_newest(_FREQUENCY, "mean", "3m", f"{above_zero(_FREQUENCY)} AND "),
         outside=(49.5, 50.5),
         window_s=180,  # logs come up to two minutes late
         pending="1m",
         severity="critical",
-        summary='House {{ .Labels.node }}: {{ printf "%.2f" .Values.B.Value }} Hz is outside 49.5 … 50.5 Hz.',
+        summary='{{ .Labels.node }}: {{ printf "%.2f" .Values.B.Value }} Hz is outside 49.5 … 50.5 Hz.',
         advice="Low: shed load or close the contactor to a cluster with charge. High: the batteries are "
         "full, let solar chargers reduce.",
     ),

@@ -103,7 +103,9 @@ def data_source() -> Any:
 
 def _values(name: str, label: str, measurement: str, key: str, where: str, *, many: bool) -> Any:
     # SHOW statements name neither database nor policy: InfluxDB 3 refuses them there.
-    query = f'SHOW TAG VALUES FROM "{measurement}" WITH KEY = "{key}"{where and f" WHERE {where}"}'
+    # Without a measurement all of them are searched.
+    of = measurement and f' FROM "{measurement}"'
+    query = f'SHOW TAG VALUES{of} WITH KEY = "{key}"{where and f" WHERE {where}"}'
     variable = (
         dashboard.QueryVariable(name)
         .label(label)
@@ -120,8 +122,8 @@ def _values(name: str, label: str, measurement: str, key: str, where: str, *, ma
 
 
 def swarm() -> Any:
-    """Which swarm, when one InfluxDB serves several."""
-    return _values("swarm", "Swarm", "house_data", "swarm", "", many=False)
+    """Which swarm, when one InfluxDB serves several; a swarm may have no house."""
+    return _values("swarm", "Swarm", "", "swarm", "", many=False)
 
 
 def clusters() -> Any:

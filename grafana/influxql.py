@@ -27,6 +27,11 @@ HOUSE = f'{CLUSTER} AND "node" =~ /^$house$/'
 NODE = f'{SWARM} AND "node" =~ /^$node$/'
 
 
+def above_zero(one: Field, suffix: str = "") -> str:
+    """Condition of a frequency: an inverter that rests tells 0 Hz, which belongs to no mean and no bound."""
+    return f'"{one.name}{suffix}" > 0'
+
+
 @dataclass(frozen=True, slots=True)
 class Query(variants.Dataquery, builder.Builder["Query"]):
     """A raw query; `legend` names its series ($tag_node, $col), a table has columns instead."""

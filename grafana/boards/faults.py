@@ -5,13 +5,12 @@ from __future__ import annotations
 from .. import theme
 from ..board import Board, clusters, data_source, swarm
 from ..events import code_count, fault_count, fault_list, recurring
-from ..influxql import CLUSTER, RANGE, Query, source
+from ..influxql import CLUSTER, RANGE, Query, above_zero, source
 from ..panels import chart, rows, value
 from ..store import HOURS, MINUTES, Field, field
 from ..units import CELSIUS, COUNT, HERTZ, MILLIVOLTS
 
 _FREQUENCY = field("house", "inverter_frequency")
-_HOUSES = f"{CLUSTER} AND \"cluster\" != ''"
 _LOW, _HIGH = 49.5, 50.5
 
 
@@ -63,11 +62,12 @@ _AGAIN = (
     ),
     rows(
         "Frequency outside the band",
-        "Minutes in which the inverter of a house left 49.5 … 50.5 Hz, with the extremes. Normal: an empty "
-        "table.",
+        "Minutes in which an inverter left 49.5 … 50.5 Hz, with the extremes; a lowest of zero: it stopped. "
+        "Normal: an empty table.",
         Query(
             f'SELECT "node", "{_FREQUENCY.name}_min" AS "lowest", "{_FREQUENCY.name}_max" AS "highest" '
-            f"FROM {source(_FREQUENCY.measurement, MINUTES)} WHERE {RANGE} AND {_HOUSES} "
+            f"FROM {source(_FREQUENCY.measurement, MINUTES)} WHERE {RANGE} AND {CLUSTER} "
+            f"AND {above_zero(_FREQUENCY, '_max')} "
             f'AND ("{_FREQUENCY.name}_min" < {_LOW} OR "{_FREQUENCY.name}_max" > {_HIGH}) '
             "ORDER BY time DESC LIMIT 200",
             table=True,
@@ -82,7 +82,7 @@ def _hourly(one: Field, function: str) -> Query:
     extreme = f"{one.name}_{function}"
     return Query(
         f'SELECT {function}("{extreme}") AS "{one.label}" FROM {source(one.measurement, HOURS)} '
-        f'WHERE {RANGE} AND {_HOUSES} GROUP BY time($__interval), "node" fill(null)',
+        f'WHERE {RANGE} AND {CLUSTER} GROUP BY time($__interval), "node" fill(null)',
         "$tag_node",
     )
 

@@ -44,10 +44,10 @@ _AROUND = (
 
 _STATE = tuple(
     chart(
-        f"{one.label} of all houses",
+        f"{one.label} side by side",
         words,
         UNITS[one.unit],
-        over_time(one, where=f"{SWARM} AND \"cluster\" != ''", by=("node",), policy=SECONDS),
+        over_time(one, where=SWARM, by=("node",), policy=SECONDS),
         limits=limits,
         size=(8, 8),
         every="1s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import theme
 from ..board import Board, clusters, default_variables
 from ..events import fault_count, fault_list
-from ..influxql import CLUSTER, kwh_a_day, now, over_time, total_now, total_over_time
+from ..influxql import CLUSTER, above_zero, kwh_a_day, now, over_time, total_now, total_over_time
 from ..panels import bars, chart, value
 from ..store import field
 from ..units import COUNT, HERTZ, KILOWATT_HOURS, PERCENT, WATTS
@@ -16,6 +16,7 @@ _BATTERY = field("house", "battery_power")
 _EXCHANGE = field("house", "exchange_power")
 _CHARGE = field("house", "state_of_charge")
 _FREQUENCY = field("house", "inverter_frequency")
+_RUNNING = f"{CLUSTER} AND {above_zero(_FREQUENCY)}"
 _FLOW = field("gateway", "power_flow")
 _SMALL = (4, 4)
 
@@ -54,9 +55,9 @@ _NOW = (
     ),
     value(
         "Frequency",
-        "Mean of all inverters. Normal: 49.5 … 50.5 Hz.",
+        "Mean of all inverters that run. Normal: 49.5 … 50.5 Hz.",
         HERTZ,
-        total_now(_FREQUENCY, where=CLUSTER, name="Frequency", function="mean"),
+        total_now(_FREQUENCY, where=_RUNNING, name="Frequency", function="mean"),
         size=_SMALL,
         zones=theme.FREQUENCY,
     ),
@@ -95,7 +96,7 @@ _CLUSTERS = (
         "Frequency by cluster",
         "Mean of the inverters of each cluster. Equal while the contactors are closed.",
         HERTZ,
-        total_now(_FREQUENCY, where=CLUSTER, name="Frequency", function="mean", by=("cluster",)),
+        total_now(_FREQUENCY, where=_RUNNING, name="Frequency", function="mean", by=("cluster",)),
         size=(8, 6),
         zones=theme.FREQUENCY,
     ),
@@ -103,10 +104,11 @@ _CLUSTERS = (
 
 _HOUSES = (
     bars(
-        "State of charge by house",
-        "Newest of each house. A house that is missing here has not reported for ten minutes.",
+        "State of charge by node",
+        "Newest of each house, and of each battery that is a node itself. Who is missing here has not "
+        "reported for ten minutes.",
         PERCENT,
-        now(_CHARGE, where=f"{CLUSTER} AND \"cluster\" != ''"),
+        now(_CHARGE, where=CLUSTER),
         zones=theme.STATE_OF_CHARGE,
         scale=(0.0, 100.0),
         upright=True,
@@ -143,11 +145,11 @@ _COURSE = (
         days=14,
     ),
     chart(
-        "Frequency of the houses",
+        "Frequency of the inverters",
         "Normal: 49.5 … 50.5 Hz, all houses of a closed cluster on one line. One that leaves it is out of "
         "synchronism.",
         HERTZ,
-        over_time(_FREQUENCY, where=f"{CLUSTER} AND \"cluster\" != ''", by=("node",)),
+        over_time(_FREQUENCY, where=_RUNNING, by=("node",)),
         limits=theme.FREQUENCY,
         soft=(49.4, 50.6),
     ),

@@ -2,6 +2,7 @@
 
 Four houses in two clusters with all other devices. Told troubles: house-04 falls silent, house-03 has
 a weak cell, the frequency of house-02 leaves its band, the heat pump overheats; everything else is well.
+Two small sites beside it have no gateway, and one of them no house.
 """
 
 from __future__ import annotations
@@ -233,8 +234,30 @@ def _snapshot(subject: Subject, fault_s: float) -> Iterator[bytes]:
     yield from lines(series_key(SNAPSHOT, tags), columns)
 
 
+def small_sites(end_s: int) -> Mapping[tiers.Policy, list[bytes]]:
+    """Half an hour of a house without a gateway beside an MPP inverter that rests, and of a lone battery."""
+    nodes: tuple[tuple[str, str, dict[str, float]], ...] = (
+        ("lone", "house-09", {"load_power": 400.0, "inverter_frequency": 50.0, "state_of_charge": 61.0}),
+        ("lone", "mpp-9", {"ac_output_frequency": 0.0}),
+        ("hut", "battery-9", {"voltage": 52.0, "state_of_charge": 44.0}),
+    )
+    found: dict[tiers.Policy, list[bytes]] = {tiers.SECONDS: [], tiers.MINUTES: []}
+    for policy, step_s in ((tiers.SECONDS, PERIOD_S), (tiers.MINUTES, 60)):
+        times = np.arange(end_s - 1800, end_s, step_s, dtype=np.int64)
+        for swarm, node, readings in nodes:
+            subject = Subject(swarm, "", node, layout(kind_of(node)))
+            for key, value in readings.items():
+                place = subject.layout.places[key]
+                column = Column(times, np.full(len(times), value))
+                fields = {place.field + suffix: column for suffix in ("", "_min", "_max")}
+                found[policy] += lines(subject.key(place.measurement), fields, 1000)
+    return found
+
+
 def filled(folder: Path, end_s: int) -> Mapping[tiers.Policy, list[bytes]]:
     """Simulate, log, archive, and return the lines."""
     with Archive(folder) as archive:
         fill_archive(archive, end_s)
-        return policies(archive, end_s)
+        found = policies(archive, end_s)
+    small = small_sites(end_s)
+    return {policy: [*found[policy], *small.get(policy, ())] for policy in found}

@@ -203,6 +203,29 @@ async def test_every_variable_has_values(database: Database, board: str, variabl
     assert expected <= offered
 
 
+async def test_a_site_without_a_gateway_or_a_house_is_shown(database: Database) -> None:
+    """Each swarm is offered, and a house that belongs to no cluster is in the panels."""
+    for board, variable in variables():
+        if variable["name"] == "swarm":
+            found = await database.panel(Asked("variable", "swarm", variable["query"], 86_400, 1000))
+            offered = {value for one in found for value in one.column(one.columns[-1])}
+            assert offered == {SWARM, "lone", "hut"}, board
+    panels = {str(one): one for one in panel_queries()}
+    for panel in ("swarm/State of charge by node/A", "swarm/Frequency of the inverters/A"):
+        found = await database.panel(panels[panel], swarm="lone")
+        assert [one.tags["node"] for one in found] == ["house-09"], panel
+    (charge,) = await database.panel(panels["swarm/State of charge/A"], swarm="hut")
+    assert charge.column("State of charge") == [44.0]
+
+
+async def test_an_inverter_that_rests_has_no_frequency(database: Database) -> None:
+    """An MPP inverter in standby tells 0 Hz: the mean is that of those that run, and no minute is listed."""
+    panels = {str(one): one for one in panel_queries()}
+    (mean,) = await database.panel(panels["swarm/Frequency/A"], swarm="lone")
+    assert mean.column("Frequency") == [50.0]
+    assert await database.panel(panels["faults/Frequency outside the band/A"], swarm="lone") == []
+
+
 @pytest.mark.parametrize("name", refrigerants())
 async def test_bounds_of_every_refrigerant_are_drawn(database: Database, name: str) -> None:
     """Each choice of the variable makes a query that works, with the upper bound above the lower one."""
