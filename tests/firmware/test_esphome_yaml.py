@@ -27,7 +27,8 @@ def edited(
 ) -> Path:
     """Return an example as an installer has edited it, with the secrets that it asks for."""
     text = (ESPHOME_FILES / "examples" / name).read_text()
-    text = text.replace("../boards/esp32-devkit.yaml", f"../boards/{board}.yaml")
+    text, boards = re.subn(r"\.\./boards/[\w-]+\.yaml", f"../boards/{board}.yaml", text)
+    assert boards == 1
     text = text.replace("../packages/can-twai.yaml", f"../packages/{BOARDS[board]}.yaml")
     text = text.replace("../packages/bms/daly.yaml", f"../packages/bms/{bms}.yaml")
     text = text.replace("../components #", f"{COMPONENTS}\n  jk_bms: {STAND_IN} #")
@@ -41,6 +42,13 @@ def edited(
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MOST_LINES
+
+
+def test_the_board_of_the_gateway_has_the_memory_that_a_gateway_needs() -> None:
+    """By the table of esphome/README.md it does not fit beside Wi-Fi and MQTT without PSRAM."""
+    example = (ESPHOME_FILES / "examples" / "gateway.yaml").read_text()
+    (board,) = re.findall(r"\.\./boards/([\w-]+\.yaml)", example)
+    assert "\npsram:\n" in (ESPHOME_FILES / "boards" / board).read_text()
 
 
 def test_three_edits_make_a_house(tmp_path: Path) -> None:
