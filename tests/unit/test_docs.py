@@ -6,6 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from microgrid_core.diagnosis.causes import CAUSES
+from microgrid_core.health.rules import GX_RULES, SWARM_RULES, TREND_RULES
+from simulator.scenarios.library import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contract/**/*.md")])
@@ -76,6 +81,38 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
             assert anchor in {_anchor(heading) for heading in headings}, f"no heading for {target}"
+
+
+def test_every_page_is_found_from_the_first_one() -> None:
+    """Somebody reads README.md and follows links."""
+    found, new = set(), {ROOT / "README.md"}
+    while new:
+        page = new.pop()
+        found.add(page)
+        for target in re.findall(r"\]\(([^)\"\s#]+\.md)", page.read_text()):
+            if "://" not in target and (path := (page.parent / target).resolve()) not in found:
+                new.add(path)
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in found] == []
+
+
+def test_numbers_in_the_text_are_those_of_the_code() -> None:
+    """What a page counts, the code has."""
+    of_a_defect = [name for name in CAUSES if not name.endswith(".transient")]
+    rules = len(GX_RULES) + len(SWARM_RULES) + len(TREND_RULES)
+    constants = (ROOT / "custom_components/microgrid/const.py").read_text()
+    (days,) = re.findall(r"OPT_KEEP_SAMPLES: (\d+)", constants)
+    codes = yaml.safe_load((ROOT / "contract/faults.yaml").read_text())["faults"]
+    for page, words in (
+        ("docs/diagnosis.md", f"{len(of_a_defect)} altogether"),
+        ("docs/diagnosis.md", f"{len(SCENARIOS)} scenarios"),
+        ("docs/home-assistant.md", f"{len(SCENARIOS)} scenarios"),
+        ("docs/debugging.md", f"samples for {days} days"),
+        ("docs/operator.md", f"samples for {days} days"),
+        ("docs/health.md", f"{rules} rules"),
+        ("README.md", f"{rules} rules"),
+        ("README.md", f"{len(codes)} codes"),
+    ):
+        assert words in re.sub(r"\s+", " ", (ROOT / page).read_text()), f"{page}: {words}"
 
 
 def test_what_the_console_says_is_what_the_firmware_prints() -> None:
