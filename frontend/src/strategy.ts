@@ -8,7 +8,9 @@ import { clusterView, devicesView, emptyView, energyView, healthView, otherHouse
 /** `Cluster A` → `cluster-a`, made unique among the paths that are taken. */
 export function pathOf(name: string, taken: Set<string>): string {
   const plain = name.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  const slug = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "cluster";
+  const letters = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+  // Home Assistant takes a path that is a number for the place of a page: `Район 2` would open the third one.
+  const slug = Number.isNaN(Number(letters)) ? letters : ["cluster", letters].filter(Boolean).join("-");
   let path = slug;
   for (let number = 2; taken.has(path); number++) path = `${slug}-${number}`;
   taken.add(path);

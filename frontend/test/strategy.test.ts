@@ -86,6 +86,24 @@ test("paths are readable, unique and never those of our own pages", () => {
   ]);
 });
 
+test("a page is opened by its path, also when only the number of a name is left of it", () => {
+  const taken = new Set<string>();
+  expect(["Район 2", "2", "0x10", "1e1"].map((name) => pathOf(name, taken))).toEqual([
+    "cluster-2",
+    "cluster-2-2",
+    "cluster-0x10",
+    "cluster-1e1",
+  ]);
+  const hass = pretend();
+  const gateway = Object.values(hass.devices).find((device) => device.name === "Gateway 1");
+  if (!gateway) throw new Error("no gateway in the fixture");
+  hass.devices[gateway.id] = { ...gateway, name: "Район 1" };
+  const all = paths(generateDashboard({}, hass)) as string[];
+  // As Home Assistant looks for the page of an address.
+  const opened = all.map((path) => all.findIndex((each, place) => each === path || place === Number(path)));
+  expect(opened).toEqual(all.map((_, place) => place));
+});
+
 test("diagnoses stand by quantity with the names of the nodes", () => {
   const hass = pretend();
   for (const id of Object.keys(hass.entities)) tell(hass, id, "1");
