@@ -61,7 +61,9 @@ export abstract class SiteCard extends LitElement {
     const before = changed.get("hass") as Hass | undefined;
     if (changed.size > 1 || !before || this.read(this.hass)) return true;
     const now = this.hass;
-    return before.language !== now.language || this.watched.some((id) => before.states[id] !== now.states[id]);
+    // Translations arrive after the first states: Home Assistant then hands over another way to write them.
+    const written = before.language !== now.language || before.formatEntityState !== now.formatEntityState;
+    return written || this.watched.some((id) => before.states[id] !== now.states[id]);
   }
 
   /** Read the registries again when they changed; tells whether they did. */

@@ -76,6 +76,13 @@ test("a fallback is said instead of a reason", async () => {
   expect(shown()).not.toContain("Keeps 4 kWh");
 });
 
+test("words that arrive later are put in place of the bare states", async () => {
+  expect(shown()).toContain("from 00:00: supply");
+  hass = { ...hass, formatEntityState: (state) => `<${state.state}>` };
+  await update();
+  expect(shown()).toContain("from 00:00: <supply>");
+});
+
 test("without a plan, and without a planner, the card says so", async () => {
   tell(hass, id("planner_plan"), "unknown");
   await update();
