@@ -27,11 +27,18 @@ export interface DeviceEntry {
   readonly parent_device_id?: string | null;
 }
 
+/** How the user wants numbers to be written. */
+export interface Locale {
+  readonly language: string;
+  readonly number_format: string;
+}
+
 export interface Hass {
   readonly states: Readonly<Record<string, HassState>>;
   readonly entities: Readonly<Record<string, EntityEntry>>;
   readonly devices: Readonly<Record<string, DeviceEntry>>;
   readonly language: string;
+  readonly locale: Locale;
   readonly config: { readonly components: readonly string[] };
   formatEntityState(state: HassState): string;
   formatEntityName(state: HassState, parts: { readonly type: string }): string;

@@ -3,7 +3,7 @@
 import { html, nothing, svg, type TemplateResult } from "lit";
 
 import { cardStyles } from "./card-styles";
-import type { Hass, HassState } from "./hass";
+import type { Hass, HassState, Locale } from "./hass";
 import { ACTIONS, priceRange, readPlan, type Action, type Hour } from "./plan";
 import { styles } from "./plan-card-styles";
 import { formatNumber, present, stateOf, text } from "./readings";
@@ -142,7 +142,7 @@ export class PlanCard extends SiteCard {
     const width = Math.max(this._width - 32, 240);
     return html`<figure>
       <figcaption>${translate("planOf", hours.length)}${unit ? html`<span>${unit}</span>` : nothing}</figcaption>
-      ${chart(hours, width, typeof reserve === "number" ? reserve : undefined, unit, words, hass.language, translate)}
+      ${chart(hours, width, typeof reserve === "number" ? reserve : undefined, unit, words, hass.locale, translate)}
       <p class="legend" aria-hidden="true">
         ${present.map((each) => html`<span class="key ${each}"><i></i>${words(each)}</span>`)}
         <span class="key level"><i></i>${translate("stateOfCharge")}</span>
@@ -163,7 +163,7 @@ function chart(
   reserve: number | undefined,
   unit: string,
   words: (action: Action) => string,
-  language: string,
+  locale: Locale,
   translate: Translate,
 ): TemplateResult {
   const priced = hours.some(({ price }) => price !== undefined);
@@ -176,7 +176,7 @@ function chart(
   const priceY = (price: number) => 4 + ((top - price) / (top - bottom)) * (pricePx - 8);
   const floor = pricePx + gap + CHARGE_PX;
   const chargeY = (percent: number) => floor - (Math.min(Math.max(percent, 0), 100) / 100) * (CHARGE_PX - 6);
-  const digits = (price: number) => formatNumber(price, 2, language);
+  const digits = (price: number) => formatNumber(price, 2, locale);
 
   const every = [1, 2, 3, 6, 12].find((count) => count * step >= LABEL_PX) ?? 24;
   const level = hours.flatMap(({ charge }, place) => (charge === undefined ? [] : [`${x(place + 1)},${chargeY(charge)}`]));
@@ -207,8 +207,8 @@ function chart(
       const said = [
         hour.clock,
         words(hour.action),
-        ...(price === undefined ? [] : [`${formatNumber(price, 3, language)} ${unit}`]),
-        ...(hour.charge === undefined ? [] : [`${formatNumber(hour.charge, 0, language)} %`]),
+        ...(price === undefined ? [] : [`${formatNumber(price, 3, locale)} ${unit}`]),
+        ...(hour.charge === undefined ? [] : [`${formatNumber(hour.charge, 0, locale)} %`]),
         ...(hour.known ? [] : [translate("priceExpected")]),
       ].join(" · ");
       return svg`<g class="hour ${hour.action} ${hour.known ? "" : "guessed"}">

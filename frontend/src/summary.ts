@@ -1,6 +1,6 @@
 // What the swarm card says about a node: one table of what matters for each kind, one interpreter.
 
-import type { Hass } from "./hass";
+import type { Hass, Locale } from "./hass";
 import { formatPower, isOn, number, present, stateOf, text, watts } from "./readings";
 import type { Translate } from "./strings";
 import { find, shown, type Kind, type Node, type Part } from "./swarm";
@@ -74,10 +74,10 @@ export const direction = (flow_w: number | undefined): Direction =>
   flow_w === undefined || Math.abs(flow_w) < IDLE_W ? "none" : flow_w > 0 ? "out" : "in";
 
 /** Flow in words: `feeds in 1.24 kW`. */
-export function flowText(flow_w: number, translate: Translate, language: string): string {
+export function flowText(flow_w: number, translate: Translate, locale: Locale): string {
   const way = direction(flow_w);
   const words = way === "out" ? translate("exporting") : way === "in" ? translate("importing") : translate("resting");
-  return way === "none" ? words : `${words} ${formatPower(Math.abs(flow_w), language)}`;
+  return way === "none" ? words : `${words} ${formatPower(Math.abs(flow_w), locale)}`;
 }
 
 const firstValues = (part: Part): string[] =>
@@ -102,7 +102,7 @@ export function summarize(hass: Hass, node: Node, translate: Translate): Summary
   const charge = number(hass, chargeId);
   const flow_w = watts(hass, at(look.flow));
   const sun_w = watts(hass, at(look.sun));
-  const sun = sun_w === undefined ? undefined : formatPower(sun_w, hass.language);
+  const sun = sun_w === undefined ? undefined : formatPower(sun_w, hass.locale);
 
   const problemId = find(node, "problem", "binary_sensor.");
   const faulty = isOn(hass, problemId) === true;
@@ -121,7 +121,7 @@ export function summarize(hass: Hass, node: Node, translate: Translate): Summary
     offline ? translate("offline") : undefined,
     faulty ? `${translate("fault")} ${Array.isArray(codes) ? codes.join(", ") : ""}`.trim() : undefined,
     chargeText && translate("chargeOf", chargeText),
-    flow_w === undefined ? undefined : flowText(flow_w, translate, hass.language),
+    flow_w === undefined ? undefined : flowText(flow_w, translate, hass.locale),
     sun && translate("sunOf", sun),
     ...facts,
   ];

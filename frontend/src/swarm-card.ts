@@ -78,19 +78,19 @@ export class SwarmCard extends SiteCard {
     const frequency = number(hass, find(site, "frequency"));
     const power = (path: string) => {
       const value = watts(hass, find(site, path));
-      return value === undefined ? undefined : formatPower(value, hass.language);
+      return value === undefined ? undefined : formatPower(value, hass.locale);
     };
     const storage =
       storage_w === undefined
         ? undefined
         : way === "none"
           ? translate("resting")
-          : `${translate(way === "out" ? "discharging" : "charging")} ${formatPower(Math.abs(storage_w), hass.language)}`;
+          : `${translate(way === "out" ? "discharging" : "charging")} ${formatPower(Math.abs(storage_w), hass.locale)}`;
     const deviation_mHz = frequency === undefined ? undefined : Math.round((frequency - 50) * 1000);
     const deviation =
       deviation_mHz === undefined
         ? undefined
-        : `${deviation_mHz < 0 ? "−" : "+"}${formatNumber(Math.abs(deviation_mHz), 0, hass.language)} mHz`;
+        : `${deviation_mHz < 0 ? "−" : "+"}${formatNumber(Math.abs(deviation_mHz), 0, hass.locale)} mHz`;
     const figures: readonly [string, string, string, string | undefined, string | undefined][] = [
       ["solar_power", "mdi:solar-power-variant", translate("solar"), power("solar_power"), undefined],
       ["load_power", "mdi:home-lightning-bolt", translate("homes"), power("load_power"), undefined],
@@ -120,7 +120,7 @@ export class SwarmCard extends SiteCard {
     const closed = summary.condition === "offline" ? undefined : isOn(hass, contactorId);
     const state = translate(closed === undefined ? "contactorUnknown" : closed ? "closed" : "open");
     const flow =
-      closed && summary.flow_w !== undefined ? flowText(summary.flow_w, translate, hass.language) : undefined;
+      closed && summary.flow_w !== undefined ? flowText(summary.flow_w, translate, hass.locale) : undefined;
     const online = members.filter((node) => isOn(hass, find(node, "online", "binary_sensor."))).length;
     const count = translate("housesOnline", online, members.length);
     const charge = text(hass, find(gateway, "cluster_state_of_charge"));
@@ -205,7 +205,7 @@ export class SwarmCard extends SiteCard {
   private renderFlow(hass: Hass, summary: Summary): TemplateResult | typeof nothing {
     if (summary.flow_w === undefined) return nothing;
     return html`<span class="flow ${summary.direction}"
-      ><span class="arrow">${ARROWS[summary.direction]}</span>${formatPower(Math.abs(summary.flow_w), hass.language)}</span
+      ><span class="arrow">${ARROWS[summary.direction]}</span>${formatPower(Math.abs(summary.flow_w), hass.locale)}</span
     >`;
   }
 

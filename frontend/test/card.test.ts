@@ -116,8 +116,30 @@ test("groups stand in balanced bands", () => {
   ]);
 });
 
+const written = (language: string, number_format = "language") => ({ language, number_format });
+
+test("numbers are written as the user wants all numbers of Home Assistant", async () => {
+  const formats = ["language", "comma_decimal", "decimal_comma", "space_comma", "quote_decimal", "none"];
+  const power_w = 1_234_560;
+  const shown = formats.map((format) => formatPower(power_w, written("en", format)));
+  expect(shown.map((text) => text.replace("\u202f", " ").replace("’", "'"))).toEqual([
+    "1,234.6 kW",
+    "1,234.6 kW",
+    "1.234,6 kW",
+    "1 234,6 kW",
+    "1'234.6 kW",
+    "1234.6 kW",
+  ]);
+  expect(formatPower(power_w, written("de", "system"))).toBe(
+    `${new Intl.NumberFormat(undefined, { minimumFractionDigits: 1 }).format(1234.6)} kW`,
+  );
+  hass = { ...hass, locale: written("en", "decimal_comma"), formatEntityState: (state) => state.state };
+  await update();
+  expect(button("House 1").textContent).toContain("1,24 kW");
+});
+
 test("power keeps three digits", () => {
-  expect([0, -0.4, 999.4, 999.6, 1239, 9996, 12345].map((power) => formatPower(power, "en"))).toEqual([
+  expect([0, -0.4, 999.4, 999.6, 1239, 9996, 12345].map((power) => formatPower(power, written("en")))).toEqual([
     "0 W",
     "0 W",
     "999 W",
@@ -126,5 +148,5 @@ test("power keeps three digits", () => {
     "10.0 kW",
     "12.3 kW",
   ]);
-  expect(formatPower(1500, "de")).toBe("1,50 kW");
+  expect(formatPower(1500, written("de"))).toBe("1,50 kW");
 });

@@ -19,6 +19,7 @@ export function pretend(language = "en"): Pretend {
     entities: index(structuredClone(registries.entities) as EntityEntry[], (row) => row.entity_id),
     devices: index(structuredClone(registries.devices) as unknown as DeviceEntry[], (row) => row.id),
     language,
+    locale: { language, number_format: "language" },
     config: { components: ["microgrid", "history", "logbook"] },
     formatEntityState: (state) => `${state.state} ${String(state.attributes["unit_of_measurement"] ?? "")}`.trim(),
     formatEntityName: (state) => state.entity_id,
