@@ -7,7 +7,8 @@ the way, the id of the GX and the certificate that it showed, is kept; the certi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, override
 from urllib.parse import urlparse
@@ -105,6 +106,10 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     _data: Mapping[str, Any] = MappingProxyType({})
     _login: tuple[str, Login] | None = None
     """Host and token of a pairing of this flow: it is not asked for twice."""
+    _confirmed: str | None = None
+    """Fingerprint of a new certificate that a person takes for that of the station."""
+    _postponed: Callable[[], Awaitable[ResultT]] | None = None
+    """The attempt that waits until a person has seen the new certificate."""
 
     def _settled(self) -> ResultT:
         """Keep `_data` as the station `_gx_name`."""
@@ -161,7 +166,13 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 
     async def async_step_gx_new_certificate(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Say that the GX shows another certificate than before, and let a person decide."""
-        return self._settled() if user_input is not None else self._report("gx_new_certificate")
+        if user_input is None:
+            return self._report("gx_new_certificate")
+        if self._postponed is None:
+            return self._settled()
+        attempt, self._postponed = self._postponed, None
+        self._confirmed = self._data[CONF_FINGERPRINT]
+        return await attempt()
 
     def _report(self, step_id: str) -> ResultT:
         return self.async_show_form(
@@ -183,8 +194,13 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         data: dict[str, Any],
         tries: int = 1,
     ) -> ResultT:
+        before = self._before.get(CONF_FINGERPRINT)
         try:
-            self._data = await async_try(self.hass, data, tries)
+            self._data = await async_try(self.hass, data, self._confirmed or before, tries)
+        except WrongCertificate as error:  # who is not known hears no password before a person has agreed
+            self._data = {CONF_PORTAL: self._before[CONF_PORTAL], CONF_FINGERPRINT: error.shown}
+            self._postponed = partial(self._try, step_id, schema, user_input, data, tries)
+            return await self.async_step_gx_new_certificate()
         except (GxError, ValueError) as error:
             return self._form(step_id, schema, user_input, error)
         known = self._before.get(CONF_PORTAL)
@@ -193,8 +209,10 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         if known is None and self._is_there(self._data[CONF_PORTAL]):
             return self.async_abort(reason="gx_already_configured")
         self._gx_name = user_input[CONF_NAME].strip() or DEFAULT_NAME
-        before = self._before.get(CONF_FINGERPRINT)
-        if before is not None and before != self._data.get(CONF_FINGERPRINT):
+        shown = self._data.get(CONF_FINGERPRINT)
+        if shown is not None and shown == self._confirmed:
+            return self._settled()
+        if before is not None and before != shown:  # not encrypted any more
             return await self.async_step_gx_new_certificate()
         return await self.async_step_gx_report()
 
@@ -376,10 +394,13 @@ class GxConfigSteps(GxDialogue[ConfigFlowContext, ConfigFlowResult, str], Config
         return self.async_abort(reason="gx_added", description_placeholders={"swarm": self._gx_entry.title})
 
 
-async def async_try(hass: HomeAssistant, data: Mapping[str, Any], tries: int = 1) -> dict[str, Any]:
+async def async_try(
+    hass: HomeAssistant, data: Mapping[str, Any], fingerprint: str | None = None, tries: int = 1
+) -> dict[str, Any]:
     """Reach a station; returns the data with the id of the GX and the certificate that it showed.
 
-    Raises GxError, and ValueError for impossible settings.
+    Raises GxError, and ValueError for impossible settings; WrongCertificate before any login was sent, where
+    an encrypted station shows another certificate than the one with the `fingerprint` (None: any will do).
     """
     if data[CONF_WAY] == Way.HTTP:
         station = HttpStation(async_get_clientsession(hass), data[CONF_URL])
@@ -389,7 +410,7 @@ async def async_try(hass: HomeAssistant, data: Mapping[str, Any], tries: int = 1
     if password := data.get(CONF_PASSWORD):
         username = data.get(CONF_USERNAME)
         login = Login(username, password) if username else Login.with_password(password)
-    access = MqttAccess(data[CONF_HOST], data[CONF_PORT], data[CONF_TLS], login)
+    access = MqttAccess(data[CONF_HOST], data[CONF_PORT], data[CONF_TLS], login, fingerprint)
     found = await _probe(access, tries)
     answer = {**data, CONF_PORTAL: found.portal}
     if found.fingerprint is not None:

@@ -252,6 +252,37 @@ async def test_reconfigure_keeps_the_password_and_the_station(
     await world.unload(hass, entry)
 
 
+async def test_who_shows_another_certificate_hears_a_password_only_when_a_person_agreed(
+    hass: HomeAssistant, mqtt_mock: MqttMockHAClient, gx: BrokerSide, doors: Doors, tls: ssl.SSLContext
+) -> None:
+    stranger = Security()
+    door = doors(stranger, tls)
+    await door.up()
+    entry = world.joined(
+        world.subentry(
+            door.port, DEFAULT_PORTAL, host="127.0.0.1", tls=True, password=PASSWORD, fingerprint="0" * 64
+        )
+    )
+    await world.set_up(hass, entry)
+    await until(hass, hass.config_entries.flow.async_progress, "the question")
+    (flow,) = hass.config_entries.flow.async_progress()
+    configure = hass.config_entries.flow.async_configure
+    await configure(flow["flow_id"], {"next_step_id": "gx_mqtt"})
+    result = await configure(flow["flow_id"], mqtt_form(door.port, tls=True))
+    assert result["step_id"] == "gx_new_certificate"
+    assert stranger.attempts == 0
+    shown = result["description_placeholders"]
+    assert (shown["portal"], shown["before"]) == (DEFAULT_PORTAL, " ".join(["0000"] * 16))
+    assert len(shown["certificate"]) == len(shown["before"]) and shown["certificate"] != shown["before"]
+    result = await configure(flow["flow_id"], {})
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "gx_reauth_successful")
+    await hass.async_block_till_done()
+    await until(hass, lambda: station_of(entry).connected, "connected")
+    (subentry,) = entry.get_subentries_of_type(SUBENTRY_GX)
+    assert subentry.data["fingerprint"] == shown["certificate"].replace(" ", "")
+    await world.unload(hass, entry)
+
+
 async def test_a_wrong_password_asks_a_person_once(
     hass: HomeAssistant, mqtt_mock: MqttMockHAClient, gx: BrokerSide, doors: Doors
 ) -> None:

@@ -103,10 +103,7 @@ def _pinned(fingerprint: str | None) -> type[ssl.SSLSocket]:
             shown = fingerprint_of(self.getpeercert(binary_form=True))
             if fingerprint is not None and shown != fingerprint:
                 self.close()
-                raise WrongCertificate(
-                    f"the certificate is {shown}, not {fingerprint}: "
-                    "if the GX was replaced or reset, confirm the new one"
-                )
+                raise WrongCertificate(shown, fingerprint)
 
     return PinnedSocket
 

@@ -16,7 +16,14 @@ class AccessRefused(GxError):
 
 
 class WrongCertificate(GxError):
-    """Who answered shows another certificate than the one that was pinned."""
+    """Who answered shows another certificate than the one that was pinned; no login was sent."""
+
+    def __init__(self, shown: str, pinned: str) -> None:
+        """Know the fingerprints of both."""
+        super().__init__(
+            f"the certificate is {shown}, not {pinned}: if the GX was replaced or reset, confirm the new one"
+        )
+        self.shown = shown
 
 
 class NotSupported(GxError):
