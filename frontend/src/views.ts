@@ -152,14 +152,18 @@ const GRAPH_ICONS: Partial<Record<StringKey, string>> = {
   priceNow: "mdi:cash-clock",
 };
 
+/** Headings that say whose what follows is, where a page shows several swarms. */
+const titles = (site: Site, several: boolean) => (title: string) => (several ? `${site.node.name}: ${title}` : title);
+
 /** Sections with one graph of the last day each. */
 const dayGraphs = (
   context: Context,
   graphs: readonly (readonly [StringKey, readonly (string | Config)[]])[],
+  titled = (title: string) => title,
 ): Section[] =>
   graphs.map(([quantity, entities]) => {
     const { translate } = context;
-    const title = `${translate(quantity)} · ${translate("last24Hours")}`;
+    const title = titled(`${translate(quantity)} · ${translate("last24Hours")}`);
     return section(history(context, title, entities, { icon: GRAPH_ICONS[quantity] }));
   });
 
@@ -219,35 +223,42 @@ export function overview(context: Context, sites: readonly Site[]): Config {
       { column_span: 3 },
     ),
     problems(context, site, undefined),
-    planSection(site),
-    ...dayGraphs(context, [
-      ["power", found(site.node, ["solar_power", "load_power", "battery_power"])],
-      ["stateOfCharge", found(site.node, ["state_of_charge", "lowest_state_of_charge"])],
-      ["frequency", found(site.node, ["frequency"])],
-    ]),
+    planSection(context, site, several),
+    ...dayGraphs(
+      context,
+      [
+        ["power", found(site.node, ["solar_power", "load_power", "battery_power"])],
+        ["stateOfCharge", found(site.node, ["state_of_charge", "lowest_state_of_charge"])],
+        ["frequency", found(site.node, ["frequency"])],
+      ],
+      titles(site, several),
+    ),
   ]);
   return view(translate("title"), "overview", undefined, sections, { badges });
 }
 
 /** What the batteries do next and why, where somebody plans. */
-function planSection({ node, planner }: Site): Section {
-  const action = planner && find(planner, "planner_action");
-  const cards = action ? [{ type: "custom:microgrid-plan-card", site: node.deviceId }] : [];
+function planSection({ translate }: Context, site: Site, several: boolean): Section {
+  const action = site.planner && find(site.planner, "planner_action");
+  const title = several ? [heading(titles(site, several)(translate("planTitle")))] : [];
+  const cards = action ? [...title, { type: "custom:microgrid-plan-card", site: site.node.deviceId }] : [];
   return section(cards, { column_span: 3 });
 }
 
 /** Everything about money: the plan, what it saved, what is chosen, and who pays whom. */
 export function energyView(context: Context, sites: readonly Site[]): Config | undefined {
   const { hass, translate } = context;
+  const several = sites.filter((site) => site.planner).length > 1;
   const sections = sites.flatMap((site) => {
     const planner = site.planner;
     if (!planner) return [];
+    const titled = titles(site, several);
     const saving = find(planner, "planner_saving_total");
     const bill = (span: Span) => settled(planner, `planner_bill_${span}`, `planner_payment_${span}`);
     return [
-      planSection(site),
+      planSection(context, site, several),
       section([
-        heading(translate("planning"), "mdi:tune-variant"),
+        heading(titled(translate("planning")), "mdi:tune-variant"),
         ...found(planner, ["automatic_planning", "planner_strategy"]).map((entity) =>
           tile(entity, { grid_options: { columns: "full" } }),
         ),
@@ -258,11 +269,11 @@ export function energyView(context: Context, sites: readonly Site[]): Config | u
           (entity) => tile(entity),
         ),
       ]),
-      ...dayGraphs(context, [["priceNow", found(planner, ["planner_price"])]]),
+      ...dayGraphs(context, [["priceNow", found(planner, ["planner_price"])]], titled),
       section(
         saving && hass.config.components.includes("history")
           ? [
-              heading(translate("savings"), "mdi:piggy-bank"),
+              heading(titled(translate("savings")), "mdi:piggy-bank"),
               {
                 type: "statistics-graph",
                 chart_type: "bar",
@@ -280,7 +291,10 @@ export function energyView(context: Context, sites: readonly Site[]): Config | u
         section(
           bill(span).length
             ? [
-                heading(`${translate("settlement")} · ${translate(span === "today" ? "today" : "thisMonth")}`, "mdi:receipt-text"),
+                heading(
+                  titled(`${translate("settlement")} · ${translate(span === "today" ? "today" : "thisMonth")}`),
+                  "mdi:receipt-text",
+                ),
                 { type: "entities", entities: bill(span), show_header_toggle: false, grid_options: { columns: "full" } },
                 ...(span === "today" ? [{ type: "markdown", content: translate("settlementNote"), text_only: true }] : []),
               ]

@@ -26,6 +26,27 @@ export function pretend(language = "en"): Pretend {
   };
 }
 
+/** Add another swarm just like the first one, but for the name of its site. */
+export function another(hass: Pretend, name: string): void {
+  const renamed = (id: string) => id.replace(/^entry/, "other");
+  for (const device of Object.values(hass.devices)) {
+    const { via_device_id, parent_device_id } = device;
+    hass.devices[renamed(device.id)] = {
+      ...device,
+      id: renamed(device.id),
+      name: device.id === "entry/site" ? name : device.name,
+      config_entry_id: "other",
+      identifiers: device.identifiers.map(([domain, id]) => [domain, renamed(id)] as const),
+      via_device_id: via_device_id ? renamed(via_device_id) : null,
+      parent_device_id: parent_device_id ? renamed(parent_device_id) : null,
+    };
+  }
+  for (const entity of Object.values(hass.entities)) {
+    const entity_id = `${entity.entity_id}_2`;
+    hass.entities[entity_id] = { ...entity, entity_id, device_id: entity.device_id ? renamed(entity.device_id) : null };
+  }
+}
+
 /** Give an entity a state, as a new object the way Home Assistant does. */
 export function tell(hass: Pretend, entityId: string, state: string, attributes: Record<string, unknown> = {}): void {
   hass.states[entityId] = { entity_id: entityId, state, attributes };

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Config } from "../src/hass";
 import { DashboardStrategy, generateDashboard, pathOf } from "../src/strategy";
 import { translator } from "../src/strings";
-import { entitiesIn, pretend, tell } from "./pretend";
+import { another, entitiesIn, pretend, tell } from "./pretend";
 
 const views = (config: Config) => config["views"] as Config[];
 const paths = (config: Config) => views(config).map((view) => view["path"]);
@@ -73,6 +73,23 @@ test("the page of energy has the plan, what it saves and the bill above the paym
   for (const id of Object.keys(hass.devices)) if (id.endsWith("energy_planner")) delete hass.devices[id];
   expect(paths(generateDashboard({}, hass))).not.toContain("energy");
   expect(JSON.stringify(generateDashboard({}, hass))).not.toContain("microgrid-plan-card");
+});
+
+test("with several swarms every heading of plans, money and graphs says whose it is", () => {
+  const hass = pretend();
+  another(hass, "Lake");
+  const dashboard = generateDashboard({}, hass);
+  const headings = (path: string) => {
+    const sections = views(dashboard).find((view) => view["path"] === path)?.["sections"] as { cards: Config[] }[];
+    return sections.flatMap(({ cards }) => cards.flatMap((card) => (card["type"] === "heading" ? [String(card["heading"])] : [])));
+  };
+  const of = (name: string, path: string) => headings(path).filter((heading) => heading.startsWith(name));
+  expect(of("Lake", "energy")).toEqual(of("Demo", "energy").map((heading) => heading.replace("Demo", "Lake")));
+  expect(headings("energy")).toEqual([...of("Demo", "energy"), ...of("Lake", "energy")]);
+  expect(of("Lake", "overview")).toContain("Lake: Energy plan");
+  const unnamed = headings("overview").filter((heading) => !/^(Demo|Lake)/.test(heading));
+  expect(unnamed).toEqual(["Active problems", "Active problems"]);
+  expect(JSON.stringify(generateDashboard({}, pretend()))).not.toContain("Demo:");
 });
 
 test("paths are readable, unique and never those of our own pages", () => {
