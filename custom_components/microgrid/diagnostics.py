@@ -7,19 +7,22 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
-from .const import BY_SCHEDULE, CONF_NAME, CONF_SWARM
+from .const import BY_SCHEDULE, CONF_NAME, CONF_SWARM, SUBENTRY_EXPLAINER, SUBENTRY_INFLUX
 from .core.contract.schedule import Schedule, digest
-from .core.gx.redact import redacted
+from .core.gx.redact import redacted, without_addresses
 from .core.model.swarm import Node
 from .devices import node_of_device
+from .explainer_settings import CONF_BASE_URL
 from .gx_control import GxControl
 from .gx_station import GxStation, Way
+from .influx_flow import CONF_URL
 from .runtime import MicrogridConfigEntry, MicrogridRuntime
 from .schedules import HeldSchedule, ScheduleDesk
 from .system_health import broker_connected
@@ -89,7 +92,7 @@ def gx_station(station: GxStation) -> dict[str, Any]:
         "encrypted": settings.tls if settings.way is Way.MQTT else settings.url.startswith("https:"),
         "login": "token" if (settings.username or "").startswith("token/") else bool(settings.password),
         "state": access.state.value,
-        "detail": _without_serials(access.detail.replace(settings.host or settings.url, REDACTED)),
+        "detail": _of_a_connection(access.detail, settings.host or settings.url),
         "writable": access.writable,
         "paths": len(station.tree),
         "rejected": dict(station.tree.rejected),
@@ -142,13 +145,15 @@ async def _surroundings(
             "sent": asdict(runtime.influx.sent),
             "delay_s": runtime.influx.delay_s(),
             "bytes_behind": await runtime.influx.behind(),
-            "trouble": runtime.influx.trouble,
+            "trouble": _of_a_connection(runtime.influx.trouble, *_told(entry, SUBENTRY_INFLUX, CONF_URL)),
         }
         if runtime.influx.configured
         else None,
         "explainer": {
             "outcomes": dict(runtime.explainer.outcomes),
-            "trouble": runtime.explainer.trouble,
+            "trouble": _of_a_connection(
+                runtime.explainer.trouble, *_told(entry, SUBENTRY_EXPLAINER, CONF_BASE_URL)
+            ),
             "tokens": asdict(runtime.explainer.ledger.usage),
             "cents": round(runtime.explainer.ledger.total_cents, 3),
         }
@@ -249,6 +254,22 @@ def _redacted(values: Mapping[str, Any]) -> dict[str, Any]:
         key: _without_serials(value) if isinstance(value, str) else value
         for key, value in sorted(values.items())
     }
+
+
+def _told(entry: MicrogridConfigEntry, kind: str, key: str) -> list[str]:
+    """Return what the subentries of a kind have under a key."""
+    return [found.data[key] for found in entry.get_subentries_of_type(kind) if key in found.data]
+
+
+def _of_a_connection(text: str | None, *partners: str) -> str | None:
+    """Return what is said of a connection without the addresses and names of its partners (host or URL)."""
+    if text is None:
+        return None
+    for partner in partners:
+        host = urlsplit(partner).hostname or partner
+        for name in (partner, host):
+            text = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", REDACTED, text, flags=re.IGNORECASE)
+    return _without_serials(without_addresses(text))
 
 
 def _without_serials(text: str | None) -> str | None:

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
@@ -14,11 +15,12 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
     get_diagnostics_for_device,
 )
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, MqttMockHAClient
 
-from custom_components.microgrid.diagnostics import _without_serials
+from custom_components.microgrid.diagnostics import _of_a_connection, _without_serials
 from custom_components.microgrid.schedules import ScheduleDesk
 
+from . import gx as world
 from .test_schedules import Battery, plan
 from .voices import Voice
 
@@ -109,6 +111,55 @@ async def test_schedules(
         ("failed", 120.0, ["unit **REDACTED** says no"]),
         ("planned", None, []),
     ]
+
+
+async def test_who_does_not_answer_is_not_named(
+    hass: HomeAssistant,
+    mqtt_mock: MqttMockHAClient,
+    hass_client: ClientSessionGenerator,
+    socket_enabled: None,
+) -> None:
+    """What went wrong with a connection is told; where the other end is, is not."""
+    address = "http://127.0.0.1:9"
+    partners = (
+        ("victron_gx", {"way": "http", "url": address, "portal": "c0619ab12345"}),
+        ("influxdb", {"url": address, "verify_tls": True}),
+    )
+    entry = world.joined(
+        *(
+            ConfigSubentryData(data=data, subentry_type=kind, title=kind, unique_id=None)
+            for kind, data in partners
+        )
+    )
+    await world.set_up(hass, entry)
+    await world.until(
+        hass,
+        lambda: entry.runtime_data.influx.trouble and world.station_of(entry).access.detail,
+        "both are missing",
+    )
+    found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    (station,) = found["victron_gx"].values()
+    for told in (station["detail"], found["influxdb"]["trouble"]):
+        assert "Cannot connect" in told
+        assert "127.0.0.1" not in told
+    await world.unload(hass, entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (None, None),
+        ("https://nas.kowalski.example:8086 did not answer", "**REDACTED** did not answer"),
+        (
+            "Cannot connect to host NAS.kowalski.example:8086 ssl:default [nasty]",
+            "Cannot connect to host **REDACTED**:8086 ssl:default [nasty]",
+        ),
+        ("not subnas.kowalski.example, but 10.0.0.7", "not subnas.kowalski.example, but **REDACTED**"),
+    ],
+)
+def test_partners_of_connections(text: str | None, shown: str | None) -> None:
+    """Neither the address nor its host is told, in whatever words."""
+    assert _of_a_connection(text, "https://nas.kowalski.example:8086") == shown
 
 
 async def test_texts_of_a_node(hass: HomeAssistant, entry: MockConfigEntry) -> None:

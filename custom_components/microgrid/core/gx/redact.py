@@ -35,6 +35,11 @@ def redacted(tree: Tree, portal: str | None = None) -> dict[str, dict[str, Any]]
     }
 
 
+def without_addresses(text: str) -> str:
+    """Return a text with the addresses of networks and hardware, and serial numbers of Victron, hidden."""
+    return _TEXTS.sub(HIDDEN, text)
+
+
 def hidden(path: str) -> bool:
     """Whether the value of a path is for nobody else's eyes."""
     return _PATHS.search(path) is not None
@@ -50,7 +55,7 @@ def _value(path: str, value: Value, portal: str | None) -> Value:
 
 def _text(value: Value, portal: str | None) -> Value:
     if isinstance(value, str):
-        text = _TEXTS.sub(HIDDEN, value)
+        text = without_addresses(value)
         return text.replace(portal, HIDDEN) if portal else text
     if isinstance(value, list):
         return [_text(item, portal) for item in value]
