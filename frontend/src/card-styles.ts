@@ -6,6 +6,8 @@ export const cardStyles = css`
   :host {
     display: block;
     container-type: inline-size;
+    /* Drawings and our own words run so in every language; in Hebrew or Arabic the rest of the page does not. */
+    direction: ltr;
     --ground: var(--ha-card-background, var(--card-background-color, #fff));
   }
   ha-card {

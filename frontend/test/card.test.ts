@@ -110,6 +110,13 @@ test("strategy and card are offered in the pickers", () => {
   );
 });
 
+test("the diagram runs from left to right on every page, so that lines meet what they join", () => {
+  document.body.style.direction = "rtl";
+  expect(getComputedStyle(document.body).direction).toBe("rtl");
+  expect(getComputedStyle(card).direction).toBe("ltr");
+  document.body.style.direction = "";
+});
+
 test("groups stand in balanced bands", () => {
   expect([columnsFor(4, 928), columnsFor(5, 928), columnsFor(7, 928), columnsFor(3, 350), columnsFor(0, 0)]).toEqual([
     4, 3, 4, 1, 1,
