@@ -78,7 +78,8 @@ def _box(
     return selector.NumberSelector(config)
 
 
-_PRICE = _box(-10, 10)
+# A kilowatt-hour costs 0.3 EUR, 37 HUF or 150 KRW, a kilowatt of power a hundred times as much.
+_PRICE = _box(-1000, 1000)
 _EXPORT: dict[vol.Marker, Any] = {vol.Required(CONF_EXPORT, default=0.0): _PRICE}
 _MARKET: dict[vol.Marker, Any] = {
     vol.Required(CONF_UNIT, default=UNIT_AUTO): selector.SelectSelector(
@@ -135,8 +136,8 @@ _MONEY: dict[vol.Marker, Any] = {
         selector.SelectSelectorConfig(options=list(STRATEGIES), translation_key=CONF_STRATEGY)
     ),
     vol.Required(CONF_AUTOMATIC, default=True): selector.BooleanSelector(),
-    vol.Required(CONF_WEAR, default=0.0): _box(0, 1),
-    vol.Required(CONF_DEMAND, default=0.0): _box(0, 1000),
+    vol.Required(CONF_WEAR, default=0.0): _box(0, 1000),
+    vol.Required(CONF_DEMAND, default=0.0): _box(0, 100_000),
 }
 _BATTERY: dict[vol.Marker, Any] = {
     vol.Required(CONF_RESERVE, default=DEFAULT_RESERVE): _box(0, 100, 1, "%"),

@@ -365,6 +365,24 @@ async def test_flow(hass: HomeAssistant, entry: MockConfigEntry, freezer: Frozen
     assert entry.runtime_data.planner.settings.prices.price == 0.3
 
 
+async def test_prices_of_currencies_with_small_units(
+    hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    """Forints and won are no mistakes: what a kWh costs there is taken, and shown before it is kept."""
+    freezer.move_to(NOW)
+    hass.config.currency = "KRW"
+    flow = hass.config_entries.subentries
+    result: Result = await begin(hass, entry, "fixed")
+    result = await flow.async_configure(result["flow_id"], {"price": 153.5, "export_price": 90})
+    assert result["step_id"] == "battery", result
+    result = await flow.async_configure(result["flow_id"], {"wear": 25, "demand_charge": 8320})
+    assert result["step_id"] == "check", result
+    table = result["description_placeholders"]["prices"]
+    assert "KRW/kWh" in table and table.count("153.5000 | 90.0000") == 24
+    result = await flow.async_configure(result["flow_id"], {})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
 async def test_flow_with_an_entity(
     hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:
