@@ -49,7 +49,7 @@ MISSING, UNREADABLE, OVER = "prices_missing", "prices_unreadable", "prices_stale
 
 _MOST_ROWS: Final = 4 * 24 * 40
 _MOST_DEPTH: Final = 5
-_MOST_PRICE: Final = 100.0  # currency per kWh, far above every price cap of a market
+_MOST_PRICE: Final = 10_000.0  # per kWh: above the price caps of markets, also in forints or won
 _MOST_LENGTH: Final = timedelta(hours=25)
 _FAR: Final = timedelta(days=60)
 _ASK_AGAIN: Final = timedelta(minutes=30)

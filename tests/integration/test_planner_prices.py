@@ -90,6 +90,11 @@ def test_shapes(shape: str) -> None:
     assert all(price == pytest.approx(0.2) for _, _, price in rows)
 
 
+def test_a_peak_in_forints_is_a_price() -> None:
+    rows = rows_of({"data": [{"start": iso(at), "value": 1600.0} for at in hours()]}, NOW, BRUSSELS, 1.0)
+    assert {price for _, _, price in rows} == {1600.0}
+
+
 @pytest.mark.parametrize(
     ("chosen", "unit", "factor"),
     [
@@ -145,7 +150,7 @@ def test_hostile() -> None:
     ]
     for found in fixed:
         for _, _, price in rows_of(found, NOW, BRUSSELS, 1.0):
-            assert math.isfinite(price) and abs(price) <= 100.0
+            assert math.isfinite(price) and abs(price) <= 10_000.0
     dice = random.Random(9)
     names = ["data", "today", "raw_today", "start", "end", "value", "price", "time", "rates", "x"]
     atoms: list[Any] = [
@@ -174,7 +179,7 @@ def test_hostile() -> None:
 
     for _ in range(3000):
         for _, _, price in rows_of(thing(5), NOW, BRUSSELS, 0.01):
-            assert math.isfinite(price) and abs(price) <= 100.0
+            assert math.isfinite(price) and abs(price) <= 10_000.0
 
 
 async def test_taxes_export_and_negative_prices(hass: HomeAssistant) -> None:
