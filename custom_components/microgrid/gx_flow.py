@@ -166,10 +166,8 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 
     async def async_step_gx_new_certificate(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Say that the GX shows another certificate than before, and let a person decide."""
-        if user_input is None:
+        if user_input is None or self._postponed is None:
             return self._report("gx_new_certificate")
-        if self._postponed is None:
-            return self._settled()
         attempt, self._postponed = self._postponed, None
         self._confirmed = self._data[CONF_FINGERPRINT]
         return await attempt()
@@ -209,11 +207,8 @@ class GxDialogue[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         if known is None and self._is_there(self._data[CONF_PORTAL]):
             return self.async_abort(reason="gx_already_configured")
         self._gx_name = user_input[CONF_NAME].strip() or DEFAULT_NAME
-        shown = self._data.get(CONF_FINGERPRINT)
-        if shown is not None and shown == self._confirmed:
+        if self._confirmed is not None and self._data.get(CONF_FINGERPRINT) == self._confirmed:
             return self._settled()
-        if before is not None and before != shown:  # not encrypted any more
-            return await self.async_step_gx_new_certificate()
         return await self.async_step_gx_report()
 
     def _form(

@@ -252,6 +252,22 @@ async def test_reconfigure_keeps_the_password_and_the_station(
     await world.unload(hass, entry)
 
 
+async def test_who_chooses_no_encryption_is_not_warned_of_a_stranger(
+    hass: HomeAssistant, mqtt_mock: MqttMockHAClient, gx: BrokerSide, broker: Mosquitto
+) -> None:
+    entry = world.joined(world.subentry(9, DEFAULT_PORTAL, tls=True, fingerprint="0" * 64))
+    await world.set_up(hass, entry)
+    result = await reconfigure(hass, entry, "gx_mqtt", **mqtt_form(broker.port))
+    assert result["step_id"] == "gx_report"
+    result = await fill(hass, result["flow_id"])
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    await hass.async_block_till_done()
+    (subentry,) = entry.get_subentries_of_type(SUBENTRY_GX)
+    assert "fingerprint" not in subentry.data
+    await until(hass, lambda: station_of(entry).connected, "connected")
+    await world.unload(hass, entry)
+
+
 async def test_who_shows_another_certificate_hears_a_password_only_when_a_person_agreed(
     hass: HomeAssistant, mqtt_mock: MqttMockHAClient, gx: BrokerSide, doors: Doors, tls: ssl.SSLContext
 ) -> None:
@@ -268,13 +284,13 @@ async def test_who_shows_another_certificate_hears_a_password_only_when_a_person
     (flow,) = hass.config_entries.flow.async_progress()
     configure = hass.config_entries.flow.async_configure
     await configure(flow["flow_id"], {"next_step_id": "gx_mqtt"})
-    result = await configure(flow["flow_id"], mqtt_form(door.port, tls=True))
+    result: dict[str, Any] = dict(await configure(flow["flow_id"], mqtt_form(door.port, tls=True)))
     assert result["step_id"] == "gx_new_certificate"
     assert stranger.attempts == 0
-    shown = result["description_placeholders"]
+    shown: dict[str, str] = result["description_placeholders"]
     assert (shown["portal"], shown["before"]) == (DEFAULT_PORTAL, " ".join(["0000"] * 16))
     assert len(shown["certificate"]) == len(shown["before"]) and shown["certificate"] != shown["before"]
-    result = await configure(flow["flow_id"], {})
+    result = dict(await configure(flow["flow_id"], {}))
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "gx_reauth_successful")
     await hass.async_block_till_done()
     await until(hass, lambda: station_of(entry).connected, "connected")
