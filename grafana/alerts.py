@@ -75,18 +75,19 @@ def _minutes_reported(one: Field, of: str = "") -> str:
 
 
 def _houses_reported(every: str) -> str:
-    """Minutes with readings of any house in each `every` of a week; no answer where there was no house.
+    """Minutes with readings of any house in each `every` of two days; no answer where there was no house.
 
     The newest ten minutes, which may be on their way, are left out: so the last interval is never empty while
     readings come.
     """
     return (
         f'SELECT count("{_LOAD.name}") AS "value" FROM {source(_LOAD.measurement, MINUTES)} '
-        f"WHERE time > now() - {_WEEK_S}s AND time < now() - 10m GROUP BY time({every}) fill(0)"
+        f"WHERE time > now() - {_HEARD_S}s AND time < now() - 10m GROUP BY time({every}) fill(0)"
     )
 
 
-_WEEK_S = 7 * 86_400
+_HEARD_S = 2 * 86_400
+"""How long a house is missed; InfluxDB 3 Core refuses to look back for more than three days."""
 _COMPRESSOR = next(limit for limit in health._FIXED if limit.code == "HP_COMP_HOT")
 _LOAD = field("house", "load_power")
 _FREQUENCY = field("house", "inverter_frequency")
@@ -118,7 +119,7 @@ RULES = (
         title="Broker down: no house reports",
         query=_houses_reported("10m"),
         below=1.0,
-        window_s=_WEEK_S,
+        window_s=_HEARD_S,
         pending="2m",
         severity="critical",
         summary="No house has reported for ten minutes: the broker, Home Assistant or the network is down.",
@@ -130,7 +131,7 @@ RULES = (
         title="InfluxDB stale",
         query=_houses_reported("20m"),
         below=1.0,
-        window_s=_WEEK_S,
+        window_s=_HEARD_S,
         pending="5m",
         severity="critical",
         summary="InfluxDB does not answer, or its minutes have stood still for half an hour.",

@@ -305,7 +305,7 @@ async def test_every_alert_reads_data_and_fires_for_the_troubled_alone(database:
 
 @pytest.mark.parametrize("uid", ["microgrid-silence", "microgrid-influxdb-stale"])
 async def test_silence_of_everybody_is_an_alert_by_itself(database: Database, uid: str) -> None:
-    """Soon after the last reading, and a day later; not where there was no house all week."""
+    """Soon after the last reading, and a day later; not where there was no house for two days."""
     rule = provisioned()[uid]
     (read,) = (step for step in rule["data"] if step["datasourceUid"] == SOURCE_UID)
     for later_s in (40 * 60, 86_400):
