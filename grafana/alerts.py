@@ -14,7 +14,7 @@ import yaml
 from microgrid_core.health import heat_pump as health
 
 from .influxql import above_zero, source
-from .store import EVENTS, FAULTS, MINUTES, OWN_BATTERY, SECONDS, Field, field
+from .store import EVENTS, FAULTS, GATEWAY_ALIVE, MINUTES, OWN_BATTERY, SECONDS, Field, field
 
 SOURCE_UID = "microgrid-influxdb"
 """Of provisioning/datasources; rules know no variables."""
@@ -93,7 +93,7 @@ _LOAD = field("house", "load_power")
 _FREQUENCY = field("house", "inverter_frequency")
 _OFFLINE = (
     ("house", "House", _LOAD, ""),
-    ("gateway", "Gateway", field("gateway", "cluster_frequency"), ""),
+    ("gateway", "Gateway", field("gateway", GATEWAY_ALIVE), ""),
     ("heat-pump", "Heat pump", field("heat_pump", "temp_inlet"), ""),
     ("battery", "Battery", field("battery", "voltage"), f"{OWN_BATTERY} AND "),
 )

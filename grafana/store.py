@@ -19,6 +19,8 @@ SECONDS, MINUTES, HOURS, EVENTS = (policy.name for policy in tiers.POLICIES)
 FAULTS, ALERTS, DAILY, SNAPSHOT = points.FAULTS, "alert", points.DAILY, "snapshot"
 """Measurements of the policy `events`, see docs/grafana.md; what heat pumps tell is in `alert`."""
 
+GATEWAY_ALIVE = "contactor_closed"
+"""Metric that a gateway logs as long as it runs: of a cluster without voltage it knows no frequency."""
 OWN_BATTERY = "\"cluster\" = ''"
 """Condition for a battery that is a node: those of houses bear the cluster of their house."""
 

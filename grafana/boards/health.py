@@ -7,12 +7,12 @@ from ..board import Board, data_source, swarm
 from ..events import event_list
 from ..influxql import NOW, RANGE, SWARM, Query, source
 from ..panels import bars, chart, value
-from ..store import HOURS, MINUTES, OWN_BATTERY, SECONDS, Field, field
+from ..store import GATEWAY_ALIVE, HOURS, MINUTES, OWN_BATTERY, SECONDS, Field, field
 from ..units import COUNT, PERCENT
 
 _HEARTBEATS = (
     ("Houses", field("house", "load_power"), 1.0, SWARM),
-    ("Gateways", field("gateway", "cluster_frequency"), 1.0, SWARM),
+    ("Gateways", field("gateway", GATEWAY_ALIVE), 1.0, SWARM),
     ("Heat pumps", field("heat_pump", "temp_inlet"), 0.0, SWARM),
     ("Scheduled batteries", field("battery", "voltage"), 0.0, f"{SWARM} AND {OWN_BATTERY}"),
 )

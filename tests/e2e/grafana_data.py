@@ -33,6 +33,8 @@ SWARM: Final = "demo"
 HOUSES, CLUSTERS = 4, 2
 PERIOD_S = 10
 HOURS_OF_DATA = 4
+DARK = "gateway-2"
+"""Its cluster has no voltage, and so no frequency, for the last half hour."""
 SILENT, WEAK, ASTRAY = "house-04", "house-03", "house-02"
 """Offline for half an hour; one cell 80 mV below the others; inverter at 49.2 Hz for the last minutes."""
 SILENT_S, ASTRAY_S, HOT_S = 1800, 240, 600
@@ -72,6 +74,8 @@ def _troubled(node: str, values: dict[str, float], left_s: float) -> dict[str, f
         values["cell_voltage_7"] -= 0.080
     if node == ASTRAY and left_s <= ASTRAY_S:
         values["inverter_frequency"] = 49.2
+    if node == DARK and left_s <= SILENT_S:
+        values["cluster_frequency"] = float("nan")
     if kind_of(node) == "heat_pump" and left_s <= HOT_S:
         values["temp_compressor"] = 97.0
     return values
