@@ -32,6 +32,7 @@ from script.lab.processes import accepts, free_port
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 SWARM = "demo"
+ATTIC = "zigbee2mqtt/attic"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
 pytestmark = [
@@ -83,7 +84,7 @@ def _site(folder: Path) -> Site:
         ("gateway-1", "--houses", "house-01,house-02"),
         ("hp-1", "--heat-pump"),
         ("weather-1", "--sensors"),
-        ("pi-south", "--houses", "mpp-1,battery-1", "--sensors"),
+        ("pi-south", "--houses", "mpp-1,battery-1", "--sensors", "--reads", ATTIC),
     ):
         site.setup("add-node", *arguments)
     return site
@@ -302,6 +303,17 @@ def test_a_node_hears_that_home_assistant_is_there(broker: Running, account: str
 
 
 @needs_mosquitto
+def test_a_pi_hears_the_sensors_of_others_that_it_was_allowed(broker: Running) -> None:
+    """As `temperature_topic` and `[[house]] topic` of the daemon want it; it cannot speak for them."""
+    with Client(broker, "homeassistant") as hass, Client(broker, "pi-south") as pi:
+        pi.subscribe("zigbee2mqtt/#")
+        pi.publish(ATTIC)
+        hass.publish("zigbee2mqtt/cellar", ATTIC)
+        pi.wait_for(ATTIC)
+        assert pi.heard == [ATTIC]
+
+
+@needs_mosquitto
 def test_home_assistant_may_everything(broker: Running) -> None:
     with Client(broker, "homeassistant") as hass:
         hass.subscribe("#")
@@ -455,6 +467,7 @@ def test_a_name_that_is_told_later_gets_into_the_certificate(tmp_path: Path) -> 
         (["--host", "broker.lan:8883"], "without a port"),
         (["renew", "--host", "192.168.1.300"], "without a port"),
         (["add-node", "--help"], '"--help" is no node id'),
+        (["add-node", "pi-2", "--reads", "a\nuser homeassistant"], "is no topic"),
         (["frobnicate"], "usage: deploy/setup"),
         (["add-node"], "usage: deploy/setup"),
         (["--host"], "usage: deploy/setup"),

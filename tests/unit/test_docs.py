@@ -15,6 +15,7 @@ from simulator.scenarios.library import SCENARIOS
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contract/**/*.md")])
 
+_DEPLOY = "tests/e2e/test_deploy.py"
 _DAEMON_PAGE = "tests/daemon/test_daemon_page.py"
 EXECUTED_BY = {
     "script/demo": "tests/e2e/test_demo.py",
@@ -22,11 +23,12 @@ EXECUTED_BY = {
     "script/test": ".ci/run",
     "script/test --fast": "script/test",  # the same program with one suite less
     "script/lint": ".ci/run",
-    "deploy/setup --swarm home --host broker.lan": "tests/e2e/test_deploy.py",
-    "deploy/setup add-node gateway-1 --houses house-01,house-02": "tests/e2e/test_deploy.py",
-    "deploy/setup add-node heat-pump-1 --heat-pump": "tests/e2e/test_deploy.py",
-    "deploy/setup add-node weather --sensors": "tests/e2e/test_deploy.py",
-    "deploy/setup add-node pi-south --houses mpp-1,battery-1 --sensors": "tests/e2e/test_deploy.py",
+    "deploy/setup --swarm home --host broker.lan": _DEPLOY,
+    "deploy/setup add-node gateway-1 --houses house-01,house-02": _DEPLOY,
+    "deploy/setup add-node heat-pump-1 --heat-pump": _DEPLOY,
+    "deploy/setup add-node weather --sensors": _DEPLOY,
+    "deploy/setup add-node pi-south --houses mpp-1,battery-1 --sensors": _DEPLOY,
+    "deploy/setup add-node pi-south --houses mpp-1,battery-1 --reads zigbee2mqtt/attic": _DEPLOY,
     "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon --dry-run": _DAEMON_PAGE,
     "sudo env PYTHONPATH=pi_daemon:. python3 -m microgrid_daemon install ./pi_daemon": _DAEMON_PAGE,
     "microgrid-daemon check": _DAEMON_PAGE,
