@@ -253,11 +253,12 @@ async def test_it_began_where_the_cause_that_counts_says(
     monkeypatch.setattr(desk, "_diagnose", lambda stored: verdict)
     await desk.record(RecordedFault(event_id, HOUSE, "F006", "critical", now_us, now_us))
     fake.script = [error(400, "invalid_request_error"), says(words(cause_id="F006.weak_cell"))]
+    found: Any = None
     for cause, origin, began in (
         ("F006.export_after_trip", NEIGHBOUR, f"Began at {NEIGHBOUR}, 3.20 s before the fault; reported by"),
         ("F006.weak_cell", HOUSE, f"Began at {HOUSE} itself"),
     ):
-        found: Any = await hass.services.async_call(
+        found = await hass.services.async_call(
             DOMAIN, "analyze_fault", {"event_id": event_id}, blocking=True, return_response=True
         )
         assert (found["cause"], found["origin"]) == (cause, origin)
