@@ -150,8 +150,8 @@ class Planner:
         self._next: datetime | None = None
         self._last: datetime | None = None
         self._load_watch = LoadWatch()
-        self._rests = False
-        """Whether the schedules that were sent let batteries rest at their reserve."""
+        self._rests: frozenset[str] = frozenset()
+        """Batteries that the schedules that were sent let rest at their reserve."""
         self._charge_trouble: str | None = None
         self._reason_since: tuple[str, datetime] | None = None
         self._reviewed: date | None = None
@@ -465,7 +465,10 @@ class Planner:
             return False
         if self._guard(now) != self.state.fallback or self._off_plan(now):
             return True
-        return self.state.sent and self.automatic and self._dispatch(now).resting != self._rests
+        if not self.state.sent or not self.automatic:
+            return False
+        found = self.answer if self.state.fallback is None else None
+        return self._dispatch(now).resting(found) != self._rests
 
     def _off_plan(self, now: datetime) -> bool:
         """Whether the charge is elsewhere than planned."""
@@ -577,11 +580,11 @@ class Planner:
 
     async def _send(self, now: datetime, reason: str | None) -> None:
         """Send the schedules: of the plan, or of the rule when there is a reason."""
+        dispatch = self._dispatch(now)
+        found = self.answer if reason is None else None
+        self._rests = dispatch.resting(found)
         if not self.fleet.members:
             return
-        dispatch = self._dispatch(now)
-        self._rests = dispatch.resting
-        found = self.answer if reason is None else None
         schedules = dispatch.rule() if found is None else dispatch.planned(found)
         for member in self.fleet.members:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -328,10 +328,15 @@ class Dispatch:
 
     def planned(self, found: Answer) -> dict[str, Schedule]:
         """Return the schedule of each battery for a plan."""
-        plans = {} if found.street is None else found.street.plans
-        if all(member.node_id in plans for member in self.fleet.members):
+        if (plans := self._own(found)) is not None:
             return self._each(found, plans)
-        return self._shared(self._whole(found, found.plan, self.battery, self.fleet.capability))
+        whole = self._whole(found, found.plan, self.battery, self.fleet.capability)
+        return self._shared(whole, self.resting(found))
+
+    def _own(self, found: Answer | None) -> Mapping[str, Plan] | None:
+        """Return the plan of each battery; None where they share one."""
+        plans = {} if found is None or found.street is None else found.street.plans
+        return plans if all(member.node_id in plans for member in self.fleet.members) else None
 
     def _each(self, found: Answer, plans: Mapping[str, Plan]) -> dict[str, Schedule]:
         """Return schedules where every battery has a plan of its own."""
@@ -339,7 +344,8 @@ class Dispatch:
         for member, size in zip(self.fleet.members, self.fleet.capacities_kwh, strict=True):
             alone = Fleet((member,), (size,), member.charge_percent, member.power_kw)
             part = replace(self, fleet=alone, battery=battery_of(member.capability, size, self.battery))
-            sent |= part._shared(part._whole(found, plans[member.node_id], part.battery, member.capability))
+            whole = part._whole(found, plans[member.node_id], part.battery, member.capability)
+            sent |= part._shared(whole, part.resting(found))
         return sent
 
     def _whole(self, found: Answer, plan: Plan, battery: Battery, capability: ScheduleCapability) -> Schedule:
@@ -369,7 +375,7 @@ class Dispatch:
 
         intervals = [kept(interval) for interval in whole.intervals if interval.end > self.now]
         curve = whole.value_curve if found.follows_curve else ()
-        return replace(whole, intervals=tuple(self._stormy(self._rested(intervals))), value_curve=curve)
+        return replace(whole, intervals=tuple(self._stormy(intervals)), value_curve=curve)
 
     def rule(self) -> dict[str, Schedule]:
         """Return schedules that follow the house."""
@@ -379,25 +385,27 @@ class Dispatch:
         )
         count = _RULE_HOURS * 2
         intervals = [Interval(number, first + number * INTERVAL, mode) for number in range(count)]
-        kept = tuple(self._stormy(self._rested(intervals)))
-        return self._shared(Schedule("rule", 1, self.now, first + count * INTERVAL, mode, kept))
+        whole = Schedule("rule", 1, self.now, first + count * INTERVAL, mode, tuple(self._stormy(intervals)))
+        return self._shared(whole, self.resting(None))
 
-    @property
-    def resting(self) -> bool:
-        """Whether the battery would give what is the reserve; a node knows only its own floor."""
-        charge = self.fleet.charge_percent
+    def resting(self, found: Answer | None) -> frozenset[str]:
+        """Return the batteries that would give what is the reserve; a node knows only its own floor.
+
+        Each counts for itself, and all where they share a plan and have no more together.
+        """
+        charges = {member.node_id: member.charge_percent for member in self.fleet.members}
+        if self._own(found) is None and self._down(self.fleet.charge_percent):
+            return frozenset(charges)
+        return frozenset(node_id for node_id, charge in charges.items() if self._down(charge))
+
+    def _down(self, charge: float | None) -> bool:
         return self.taking and charge is not None and charge <= self.reserve.percent
 
-    def _rested(self, intervals: list[Interval]) -> list[Interval]:
+    def _rested(self, interval: Interval) -> Interval:
         """Let a battery at its reserve rest until the next plan, whatever sun was expected."""
-        if not self.resting:
-            return intervals
-        return [
-            replace(interval, mode=ScheduleMode.IDLE, rate_w=None)
-            if interval.mode is ScheduleMode.FOLLOW and interval.start < self.until
-            else interval
-            for interval in intervals
-        ]
+        if interval.mode is not ScheduleMode.FOLLOW or interval.start >= self.until:
+            return interval
+        return replace(interval, mode=ScheduleMode.IDLE, rate_w=None)
 
     def _stormy(self, intervals: list[Interval]) -> list[Interval]:
         """Fill the battery up to the reserve before anything else when a storm is coming."""
@@ -421,8 +429,8 @@ class Dispatch:
         ]
         return [*filling, *intervals[count:]]
 
-    def _shared(self, whole: Schedule) -> dict[str, Schedule]:
-        """Divide rates by what each battery can do."""
+    def _shared(self, whole: Schedule, resting: Collection[str]) -> dict[str, Schedule]:
+        """Divide rates by what each battery can do, and let some rest."""
         total = self.fleet.capability
         shared = {}
         for member in self.fleet.members:
@@ -445,12 +453,13 @@ class Dispatch:
                 rate = interval.rate_w * part / whole_w if whole_w > 0.0 else 0.0
                 return replace(interval, rate_w=round(min(rate, part), 1))
 
+            kept = map(self._rested, whole.intervals) if member.node_id in resting else whole.intervals
             revision = member.next_revision()
             shared[member.node_id] = replace(
                 whole,
                 schedule_id=f"{whole.schedule_id}-{self.now:%Y%m%dT%H%M%S}-{revision}",
                 revision=revision,
-                intervals=tuple(of_member(interval) for interval in whole.intervals),
+                intervals=tuple(of_member(interval) for interval in kept),
             )
         return shared
 

@@ -590,6 +590,27 @@ def test_a_battery_at_its_reserve_rests_whatever_sun_is_expected() -> None:
     assert modes(25.0, taking=False) == [follow, follow] == modes(31.0, taking=True)
 
 
+def test_each_battery_rests_at_the_reserve_whatever_the_others_have() -> None:
+    """One that is down to its reserve does not give it away because another is full."""
+    every = ScheduleCapability(tuple(ScheduleMode), 3000.0, 3000.0)
+    low, full = Store("low", every, 10.0, 30.0), Store("full", every, 10.0, 90.0)
+    until = NOW + timedelta(minutes=30)
+
+    def dispatch(*, taking: bool) -> Dispatch:
+        fleet = Fleet.of([low, full], 0.0)
+        return Dispatch(fleet, fleet.battery(30.0, 0.0), Reserve(30.0), NOW, until, taking=taking)
+
+    follow, idle = ScheduleMode.FOLLOW, ScheduleMode.IDLE
+    for taking, first in ((True, idle), (False, follow)):
+        sent = dispatch(taking=taking).rule()
+        modes = [one.mode for one in sent["low"].intervals]
+        assert (modes[0], modes[2]) == (first, follow)
+        assert {one.mode for one in sent["full"].intervals} == {follow}
+    assert dispatch(taking=True).resting(None) == {"low"} and not dispatch(taking=False).resting(None)
+    full.charge_percent = 29.0
+    assert dispatch(taking=True).resting(None) == {"low", "full"}
+
+
 def test_a_day_whose_battery_is_unknown_is_not_judged() -> None:
     """A silent battery has not done nothing: its charge says what it did, or nobody knows."""
     begin = datetime(2026, 6, 1, tzinfo=UTC)
