@@ -25,7 +25,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import BY_SCHEDULE, DOMAIN, STORAGE_VERSION
 from .core.contract.encode import acknowledgement_payload, schedule_state_payload
-from .core.contract.execution import Course, join, passed_on
+from .core.contract.execution import Course, join, passed_on, replaced_as
 from .core.contract.messages import ScheduleCapability, ScheduleMode
 from .core.contract.schedule import (
     Acknowledgement,
@@ -166,10 +166,9 @@ class GxBattery:
         self._hass.async_create_task(self._work(now), f"microgrid GX schedule {self._node_id}")
 
     def _hold(self, new: Schedule, now: datetime) -> None:
-        last = AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED
         running = [course for course in self._courses.values() if course.status is AckStatus.STARTED]
         for course in running:
-            self._finish(course, last, now)
+            self._finish(course, replaced_as(course, new, now), now)
         self._replaced = passed_on(running, self._replaced, new)
         if not new.intervals:
             self._withdraw(now)

@@ -253,6 +253,22 @@ def test_another_power_in_the_middle_of_a_half_hour_is_judged_from_there(life: L
     assert life.executor.tally().late == 0
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_schedule_that_comes_with_the_end_of_an_interval_takes_nothing_from_it(
+    life: Life, cancelled: bool
+) -> None:
+    """Planners send a new plan with the half hour, and the battery looks every five seconds."""
+    life.executor.receive(schedule_payload(schedule(1)), T0)
+    run(life, T0, T0 + HALF)
+    late = T0 + HALF + timedelta(seconds=2)
+    new = schedule(2, Interval(5, T0 + HALF, ScheduleMode.DISCHARGE, 1500.0))
+    life.executor.receive(schedule_payload(replace(new, intervals=()) if cancelled else new), late)
+    run(life, late, T0 + 2 * HALF)
+    assert [(ack["revision"], ack["interval_id"]) for ack in of_interval(life, "succeeded")] == [(1, 1)]
+    assert not of_interval(life, "superseded") and not of_interval(life, "cancelled")
+    assert life.executor.tally().done == 1
+
+
 def test_who_joined_late_is_late_once(life: Life) -> None:
     life.executor.receive(schedule_payload(schedule(1)), T0 + 0.2 * HALF)
     life.executor.advance(T0 + 0.2 * HALF)

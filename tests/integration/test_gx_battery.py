@@ -253,6 +253,24 @@ async def test_a_new_plan_goes_on_with_the_interval_that_runs(
     assert not other.late and other.joined_s == pytest.approx(600.0, abs=30.0) and other.seconds < before
 
 
+async def test_a_new_plan_with_the_end_of_an_interval_takes_nothing_from_it(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
+) -> None:
+    entry, battery = await setup()
+    desk, node_id = entry.runtime_data.schedules, battery._node_id
+    told: list[tuple[int | None, str]] = []
+    desk.on_acknowledgement(lambda node, ack, execution: told.append((ack.revision, ack.status.value)))
+    await desk.set(node_id, schedule(1, (ScheduleMode.CHARGE, 1000.0)))
+    await until(lambda: abs(power(gx) - 1000.0) < 100.0, "it charges")
+    await go_on(battery)
+    async with battery._busy:  # before the next tick
+        shift(battery, INTERVAL)
+        await desk.set(node_id, schedule(2, (ScheduleMode.FOLLOW, None), (ScheduleMode.FOLLOW, None)))
+        await until(lambda: battery._schedule.revision == 2, "the new plan is held")
+    await until(lambda: (2, "accepted") in told, "that is told")
+    assert (1, "succeeded") in told and (1, "superseded") not in told
+
+
 async def test_what_is_cancelled_is_told_and_the_station_released(
     hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide
 ) -> None:

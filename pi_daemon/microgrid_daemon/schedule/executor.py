@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from microgrid_core.contract.encode import acknowledgement_payload
-from microgrid_core.contract.execution import Course, join, passed_on
+from microgrid_core.contract.execution import Course, join, passed_on, replaced_as
 from microgrid_core.contract.messages import ScheduleCapability, ScheduleMode
 from microgrid_core.contract.schedule import (
     Acknowledgement,
@@ -116,7 +116,7 @@ class Executor:
         running = self._running()
         with self._store.transaction() as connection:
             for course in running:
-                self._finish(course, AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED, now)
+                self._finish(course, replaced_as(course, new, now), now)
             if not new.intervals:
                 self._withdraw(now)
             connection.execute(

@@ -61,6 +61,16 @@ class Course:
         return (AckStatus.FAILED, tuple(reasons)) if reasons else (AckStatus.SUCCEEDED, ())
 
 
+def replaced_as(course: Course, new: Schedule, now: datetime | None) -> AckStatus | None:
+    """Return what becomes of what runs when a new schedule comes; None when it is over, and to be judged.
+
+    A plan comes with the half hour, and whoever carries schedules out looks every few seconds.
+    """
+    if now is not None and course.interval.end <= now:
+        return None
+    return AckStatus.SUPERSEDED if new.intervals else AckStatus.CANCELLED
+
+
 def passed_on(running: Iterable[Course], before: Course | None, new: Schedule) -> Course | None:
     """Return what a new schedule that has its time, too, goes on with: what ran, or was passed on before."""
     latest = next(iter(running), before)
