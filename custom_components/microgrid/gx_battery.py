@@ -454,7 +454,9 @@ class GxBattery:
             intervals = {interval.id: interval for interval in schedule.intervals}
             self._courses = {
                 int(number): Course(
-                    intervals[int(number)], **{**course, "status": AckStatus(course["status"])}
+                    intervals[int(number)],
+                    **{name: course[name] for name in _COURSE if name in course}
+                    | {"status": AckStatus(course["status"])},
                 )
                 for number, course in stored.get("courses", {}).items()
                 if int(number) in intervals

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -225,12 +225,15 @@ class GxControl:
     async def async_start(self) -> None:
         """Read what is held since an earlier run; it is given back as soon as the station is there."""
         stored = await self._store.async_load() or {}
-        self._loaded = True
-        self._held = {key: Held(**held) for key, held in stored.get("held", {}).items()}
+        # A later version may have stored more: overrides are given back after a downgrade, too.
+        self._held = {key: Held(**_known(Held, held)) for key, held in stored.get("held", {}).items()}
         self._left = set(self._held)
         self._audit.extend(
-            Written(**{**line, "outcome": Outcome(line["outcome"])}) for line in stored.get("audit", ())
+            Written(**{**_known(Written, line), "outcome": Outcome(line["outcome"])})
+            for line in stored.get("audit", ())
+            if line["outcome"] in Outcome
         )
+        self._loaded = True
         access = self._station.access
         self._cancel += [
             access.watch(self._link_changed),
@@ -627,6 +630,10 @@ ERRORS: Final[dict[type[GxError], str]] = {
     WriteRefused: "gx_write_refused",
 }
 """The first that fits: special ones stand before general ones."""
+
+
+def _known(kind: type[Held | Written], stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: stored[item.name] for item in fields(kind) if item.name in stored}
 
 
 def _either(previous: Held, held: Held) -> Held:

@@ -206,6 +206,19 @@ async def test_a_restart_in_the_middle_goes_on_where_it_was(
     await until(lambda: log(entry, battery)[0].status is ExecutionStatus.SUCCEEDED, "one final word")
 
 
+async def test_a_downgrade_in_the_middle_goes_on_where_it_was(
+    hass: HomeAssistant, setup: Callable[[], Any], gx: BrokerSide, hass_storage: dict[str, Any]
+) -> None:
+    entry, battery = await setup()
+    await entry.runtime_data.schedules.set(battery._node_id, schedule(1, (ScheduleMode.IDLE, None)))
+    await until(lambda: 0 in battery._courses and battery._courses[0].seconds > 0.5, "it runs")
+    await world.unload(hass, entry)
+    (stored,) = (one["data"] for key, one in hass_storage.items() if ".gx_battery." in key)
+    stored["courses"]["0"]["of_later"] = 1
+    entry, battery = await setup()
+    assert battery._courses[0].seconds > 0.5
+
+
 @pytest.mark.parametrize(("seconds", "became"), [(60.0, "succeeded"), (0.0, "failed")])
 async def test_a_station_may_be_away_for_a_moment(
     hass: HomeAssistant,

@@ -348,6 +348,24 @@ async def test_a_start_that_fails_before_it_was_read_forgets_nothing(
     await again.async_stop()
 
 
+async def test_what_a_later_version_held_is_given_back_after_a_downgrade(
+    hass: HomeAssistant, link: MqttStation, gx: BrokerSide, hass_storage: dict[str, Any]
+) -> None:
+    later = GxControl(hass, "entry", "station", Reached(link), GROUPS)
+    await later.async_start()
+    await later.set("setpoint_override", 2000)
+    await later.set("mode", 3)
+    await silence(later)
+    kept(hass_storage)["held"]["setpoint_override"]["why"] = "unknown here"
+    first, second = kept(hass_storage)["audit"]
+    first["place"], second["outcome"] = "?", "foreseen"
+    again = GxControl(hass, "entry", "station", Reached(link), GROUPS)
+    await again.async_start()
+    await until(lambda: at_gx(gx, SETPOINT) is None, "it is given back")
+    assert [line.outcome for line in again.audit] == [Outcome.CONFIRMED, Outcome.RELEASED]
+    await again.async_stop()
+
+
 async def test_a_reboot_of_the_gx_in_the_middle(control: GxControl, gx: BrokerSide) -> None:
     await control.set("setpoint_override", 1200)
     await asyncio.to_thread(gx.reboot, 3.0)
