@@ -54,8 +54,9 @@ _MOST_LENGTH: Final = timedelta(hours=25)
 _FAR: Final = timedelta(days=60)
 _ASK_AGAIN: Final = timedelta(minutes=30)
 _STALE: Final = timedelta(hours=3)
-_PATIENCE_S: Final = 20.0
 """So long the prices of an entity that went away are believed, as far as they reach."""
+_PATIENCE_S: Final = 20.0
+"""So long an action may take to answer."""
 
 _BY_NAME: Final = (
     "raw_today",
@@ -231,7 +232,7 @@ class PriceDesk:
                 and abs(price * factor) <= _MOST_PRICE
             ):
                 # It tells the present price only: what was told yesterday stands for the hours to come.
-                rows = [(now.replace(minute=0, second=0, microsecond=0), None, price * factor)]
+                rows = [(self._since(state.last_changed, now), None, price * factor)]
             return rows, None if rows else UNREADABLE
         if self._asked is not None and now - self._asked < _ASK_AGAIN and self._covers(now):
             self._read = now
@@ -260,6 +261,12 @@ class PriceDesk:
             if data == settings.action_data:
                 break  # it asks for no day: once is enough
         return rows, None if rows else UNREADABLE
+
+    def _since(self, changed: datetime, now: datetime) -> datetime:
+        """Return since when a present price holds: all of the hour, or from a later quarter hour of it."""
+        hour, changed = now.replace(minute=0, second=0, microsecond=0), min(changed, now)
+        quarter = changed.replace(minute=changed.minute // 15 * 15, second=0, microsecond=0)
+        return hour if self.price_at(hour) is None else max(hour, quarter)
 
     def _covers(self, now: datetime) -> bool:
         return self.price_at(now) is not None and self.price_at(now + timedelta(hours=8)) is not None

@@ -252,6 +252,23 @@ async def test_entity_with_the_present_price_only(hass: HomeAssistant) -> None:
     assert desk.trouble == "prices_missing"
 
 
+async def test_a_present_price_that_changes_within_the_hour_counts_from_then_on(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Markets of quarter hours: the hour costs their mean; a sensor that is a little late costs nothing."""
+    desk = PriceDesk(hass, PriceSettings("price_entity", entity_id="sensor.market"), UTC)
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    for quarter, price in enumerate(("0.9", "0.1", "0.2", "0.3", "0.4")):
+        at = hour + (quarter - 1) * timedelta(minutes=15)
+        freezer.move_to(at)
+        await desk.refresh(at)  # the price of before is still there
+        freezer.move_to(at + timedelta(seconds=7))
+        hass.states.async_set("sensor.market", price, {"unit_of_measurement": "EUR/kWh"})
+    freezer.move_to(hour + timedelta(minutes=59))
+    await desk.refresh(hour + timedelta(minutes=59))
+    assert desk.of_hour(hour)[0] == pytest.approx(0.25)
+
+
 async def test_action(hass: HomeAssistant) -> None:
     """An action is asked for today and tomorrow, and not again while its prices last."""
     asked: list[str] = []
