@@ -323,7 +323,8 @@ class Historian:
             try:
                 async with self._reporting():
                     for node_id in await self._hass.async_add_executor_job(archive.nodes):
-                        while not self._stopping.is_set():
+                        # One that is mended meanwhile is another one.
+                        while not self._stopping.is_set() and self.archive is archive:
                             began_s = self._hass.loop.time()
                             if await self.write(archive.roll_up, node_id, ROLL_UP_BATCHES) < ROLL_UP_BATCHES:
                                 break
