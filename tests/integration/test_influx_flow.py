@@ -336,6 +336,48 @@ async def test_a_real_server_reports_what_it_had_and_what_was_changed(
 
 
 @needs_influxd
+async def test_what_somebody_keeps_longer_is_not_shortened(
+    hass: HomeAssistant, entry: MockConfigEntry, tmp_path: Path
+) -> None:
+    """A policy of another duration is changed, but never so that the server drops what it has."""
+    server = InfluxServer(tmp_path)
+    await server.up()
+    session = async_get_clientsession(hass)
+
+    async def run(statement: str) -> Any:
+        return await ask(session, Access(server.url), 1, statement)
+
+    await run('CREATE DATABASE "microgrid"')
+    for name, duration in (("rp_1s", "7d"), ("rp_1h", "INF"), ("events", "INF")):
+        await run(f'CREATE RETENTION POLICY "{name}" ON "microgrid" DURATION {duration} REPLICATION 1')
+    result = await add(hass, entry, url=server.url)
+    steps = result["description_placeholders"]["steps"].splitlines()
+    assert steps == ["- ✓ `microgrid`", "- ~ `rp_1s`", "- + `rp_1m`", "- ✓ `rp_1h`", "- ✓ `events`"]
+    (found,) = await run('SHOW RETENTION POLICIES ON "microgrid"')
+    rows = {row[0]: row[1:] for row in found.rows}
+    assert [rows[name][0] for name in ("rp_1s", "rp_1h", "events")] == ["168h0m0s", "0s", "0s"]
+    assert rows["rp_1s"][3] is True
+    server.kill()
+
+
+@pytest.mark.parametrize(
+    ("found", "made", "kept"), [(86_400, "~", 30 * 86_400), (90 * 86_400, "✓", 90 * 86_400), (0, "✓", 0)]
+)
+async def test_a_bucket_is_made_to_keep_longer_and_never_shorter(
+    hass: HomeAssistant, entry: MockConfigEntry, found: int, made: str, kept: int
+) -> None:
+    mock = Mock(2)
+    await mock.server.start_server()
+    rules = [{"type": "expire", "everySeconds": found}] if found else []
+    mock.buckets["microgrid/rp_1m"] = {"id": "b9", "name": "microgrid/rp_1m", "retentionRules": rules}
+    result = await add(hass, entry, url=mock.url, token=TOKEN, organisation=ORGANISATION)
+    assert f"- {made} `microgrid/rp_1m`" in result["description_placeholders"]["steps"].splitlines()
+    rules = mock.buckets["microgrid/rp_1m"]["retentionRules"]
+    assert (rules[0]["everySeconds"] if rules else 0) == kept
+    await mock.server.close()
+
+
+@needs_influxd
 async def test_a_real_server_with_users(
     hass: HomeAssistant, entry: MockConfigEntry, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

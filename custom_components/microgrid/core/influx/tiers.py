@@ -28,6 +28,10 @@ class Policy:
         """Name in 2.x and 3.x, where databases have no policies."""
         return f"{DATABASE}/{self.name}"
 
+    def lasts(self, keep_s: int) -> bool:
+        """Whether a server that keeps its readings for `keep_s` (0: for ever) keeps them long enough."""
+        return keep_s == 0 or 0 < self.keep_s <= keep_s
+
     def begins_s(self, now_s: float) -> float:
         """Return the oldest time that is worth sending: earlier points would be refused, or gone at once."""
         return now_s - self.keep_s + _ON_THE_WAY_S if self.keep_s else 0.0

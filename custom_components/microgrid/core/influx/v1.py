@@ -30,7 +30,7 @@ class Influx1:
         return await ask(self._session, self._access, _GENERATION, statement)
 
     async def provision(self) -> list[Step]:
-        """Make database and policies; a policy of another duration is changed to ours."""
+        """Make database and policies; what keeps less than ours is changed, what keeps more is not."""
         databases = await self.ask("SHOW DATABASES")
         name = quoted(DATABASE)
         steps = []
@@ -54,13 +54,14 @@ class Influx1:
                     f"CREATE RETENTION POLICY {policy_name} {_terms(policy)}{' DEFAULT' if default else ''}"
                 )
                 made = Made.CREATED
-            elif (seconds(have["duration"]), seconds(have["shardGroupDuration"])) != (
-                policy.keep_s,
-                policy.shard_s,
-            ) or (default and not have["default"]):
-                terms = _terms(policy).replace("REPLICATION 1 ", "")
-                await self.ask(f"ALTER RETENTION POLICY {policy_name} {terms}{' DEFAULT' if default else ''}")
-                made = Made.CHANGED
+            else:
+                terms = "" if policy.lasts(seconds(have["duration"])) else _terms(policy)
+                terms = terms.replace("REPLICATION 1 ", "")
+                if default and not have["default"]:
+                    terms += " DEFAULT"
+                if terms:
+                    await self.ask(f"ALTER RETENTION POLICY {policy_name} {terms}")
+                    made = Made.CHANGED
             steps.append(Step(policy.name, made))
         return steps
 

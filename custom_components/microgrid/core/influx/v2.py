@@ -13,7 +13,7 @@ class Influx2(Client):
     """A server of generation 2."""
 
     async def provision(self) -> list[Step]:
-        """Make buckets and mappings; a bucket of another duration is changed to ours."""
+        """Make buckets and mappings; what keeps less than ours is changed, what keeps more is not."""
         organisation = await self._organisation()
         steps = []
         for policy in POLICIES:
@@ -50,7 +50,7 @@ class Influx2(Client):
                 continue
             rules_found = self._rows(found, "retentionRules")
             kept = next((rule["everySeconds"] for rule in rules_found if "everySeconds" in rule), 0)
-            if kept == policy.keep_s:
+            if policy.lasts(int(kept)):
                 return str(found["id"]), Made.EXISTS
             await self.call("PATCH", f"/api/v2/buckets/{found['id']}", body={"retentionRules": rules})
             return str(found["id"]), Made.CHANGED
