@@ -33,9 +33,9 @@ class ArchiveBusy(ArchiveError):
 
 
 _INDEX_ERRORS: dict[int, tuple[type[ArchiveUnavailable], str]] = {
-    11: (ArchiveDamaged, "rebuild the archive"),  # SQLITE_CORRUPT
+    11: (ArchiveDamaged, "it has to be made again"),  # SQLITE_CORRUPT
     13: (ArchiveFull, "free some space"),  # SQLITE_FULL
-    26: (ArchiveDamaged, "rebuild the archive"),  # SQLITE_NOTADB
+    26: (ArchiveDamaged, "it has to be made again"),  # SQLITE_NOTADB
 }
 
 

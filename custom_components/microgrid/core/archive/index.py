@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .durable import change_tables, check, connect, prepare_for_writing, transaction, version_of
+from .errors import ArchiveDamaged, index_refused
 
 VERSION = 1
 _SPARE_READERS = 4
@@ -156,6 +157,8 @@ class Index:
         self._spare: list[sqlite3.Connection] = []
         self._spare_lock = threading.Lock()
         self._closed = False
+        self._damage: sqlite3.DatabaseError | None = None
+        """What a question met, until somebody who writes is told."""
         self._writer = None if read_only else self._open_writer()
 
     def _open_writer(self) -> sqlite3.Connection:
@@ -176,7 +179,8 @@ class Index:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction, durable when the block ends, undone when it raises; transactions nest into one.
 
-        Raises ArchiveFull, ArchiveDamaged or ArchiveUnavailable when the medium does not take it.
+        Raises ArchiveFull, ArchiveDamaged or ArchiveUnavailable when the medium does not take it; also when a
+        question met damage since: whoever writes has the index made again.
         """
         with self._lock:
             if self._writer is None or self._closed:
@@ -184,6 +188,9 @@ class Index:
             if self._writer.in_transaction:
                 yield self._writer
                 return
+            if (damage := self._damage) is not None:
+                self._damage = None
+                raise index_refused(damage) from damage
             with transaction(self._writer) as connection:
                 yield connection
 
@@ -198,6 +205,10 @@ class Index:
         connection.execute("BEGIN")
         try:
             yield connection
+        except sqlite3.DatabaseError as error:
+            if isinstance(index_refused(error), ArchiveDamaged):
+                self._damage = error
+            raise
         finally:
             connection.execute("ROLLBACK")
             with self._spare_lock:

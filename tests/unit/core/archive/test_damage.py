@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from microgrid_core.archive.errors import ArchiveDamaged
 from microgrid_core.archive.rollup import HOUR, MINUTE
 from microgrid_core.codec.umg1.frame import Frame
 
@@ -153,6 +156,27 @@ def test_a_damaged_index_is_made_again_from_the_files(disk: Disk, damage: object
     assert_roll_ups(archive, frames)
     assert len(archive.events()) == 1
     assert archive.coverage("h1").boots[0].missing == ()
+
+
+def test_damage_that_only_a_question_meets_is_told_to_the_next_who_stores(disk: Disk) -> None:
+    """Hours of long ago are read, never written: only who stores has the index made again."""
+    frames = fill(disk)
+    path = disk.folder / "index.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'rollup'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    archive = disk.open()
+    assert archive.append("h1", frames).duplicates == len(frames)
+    with pytest.raises(sqlite3.DatabaseError):
+        archive.queries.history("h1", None, *EVER_S, HOUR)
+    with pytest.raises(ArchiveDamaged, match="malformed"):
+        archive.append("h1", frames)
+    assert archive.append("h1", frames).duplicates == len(frames)  # told once: what can be stored, is
+    archive.rebuild()
+    assert_roll_ups(archive, frames)
 
 
 def test_a_rebuild_keeps_what_only_the_index_knew(disk: Disk) -> None:
