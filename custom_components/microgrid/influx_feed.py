@@ -202,7 +202,8 @@ class Feed:
         days = _believed(queries, subject, day_s, queries.history(node, names, day_s, day_s + _DAY_S, DAY))
         yield from _parcels(EVENTS, day_lines(subject, days), end_s)
         for number, hour_s in enumerate(range(start_s, end_s, _HOUR_S)):
-            self._prints[node, hour_s] = prints[number * 60 : number * 60 + 60]
+            if hour_s >= now_s - _REMEMBER_S:
+                self._prints[node, hour_s] = prints[number * 60 : number * 60 + 60]
 
     def _changed_minutes(self, node: str, start_s: int, prints: NDArray[np.int64]) -> NDArray[np.bool_]:
         unknown = np.full(60, -1, np.int64)

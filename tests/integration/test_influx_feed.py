@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,32 @@ def test_a_day_with_a_power_cut_has_not_the_energy_of_years(tmp_path: Path) -> N
     assert lines == [
         b"daily_summary,cluster=c1,node=h1,swarm=street load_energy=580.0 %d" % (START_US * 1000)
     ]
+
+
+def test_a_server_that_gets_everything_takes_no_memory_for_it(tmp_path: Path) -> None:
+    """Two months of hours wait: on the way no more is remembered than of two weeks."""
+    peaks = []
+    for days in (14, 56):
+        node = Node(schema=Schema("h1", "c1", (METER,)))
+        frames = node.start()
+        for hour in range(24 * days):
+            samples = {METER.id: (np.array([hour], np.int64), None)}
+            clock = Clock(0, 500, 3, 1)
+            payload, flags, blocks = encode_samples(node.schema, Kind.SLOW, 60_000, samples, clock)
+            frames.append(node.frame(Kind.SLOW, payload, flags, blocks))
+            node.mono_us += 60 * MINUTE_US
+        now_us = START_US + days * DAY_US
+        folder = tmp_path / str(days)
+        identities = {"h1": Identity("house", "c1")}
+        with Archive(folder, reserve_bytes=0, now_us=lambda now_us=now_us: now_us) as archive:
+            archive.append("h1", [frame.encode() for frame in frames])
+            archive.roll_up()
+            archive.cursor("influx").leave_frames()  # events come in pieces of their own
+            feed = Feed(archive, "influx", "street", identities, now_s=lambda now_us=now_us: now_us / 1e6)
+            tracemalloc.start()
+            for step in feed.steps():
+                if isinstance(step, Change):
+                    step.make()
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
