@@ -36,6 +36,7 @@ ATTR_END: Final = "end"
 ATTR_LIMIT: Final = "limit"
 ATTR_CAUSE: Final = "cause"
 ATTR_NOTE: Final = "note"
+ATTR_NOTED_SINCE: Final = "noted_since"
 
 COMMAND_CAPTURE: Final = "capture_snapshot"
 """Of nodes that can record without a fault; the result's value `event_id` names the snapshot."""
@@ -56,6 +57,7 @@ LIST_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_START): cv.datetime,
         vol.Optional(ATTR_END): cv.datetime,
         vol.Optional(ATTR_NOTE): vol.All(cv.string, vol.Length(max=MAX_NOTE)),
+        vol.Optional(ATTR_NOTED_SINCE): cv.datetime,
         vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=MAX_LIMIT)
         ),
@@ -106,6 +108,7 @@ async def _list_faults(call: ServiceCall) -> ServiceResponse:
             start_us=start,
             end_us=end,
             note=call.data.get(ATTR_NOTE),
+            noted_since_us=_microseconds(call.data.get(ATTR_NOTED_SINCE)),
             limit=call.data[ATTR_LIMIT],
         )
     except ArchiveError as error:

@@ -21,6 +21,7 @@ from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, Supp
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, yaml as yaml_util
+from homeassistant.util.json import JsonValueType
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
@@ -824,3 +825,57 @@ async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Auto
     told = len(phone.shown)
     await asyncio.gather(*(fault(f"west:{number}", node="west") for number in range(120)))
     assert len(phone.shown) == told + 120, "those that wait for an answer keep no other from being told"
+
+
+async def test_silence_lasts_from_the_tap_on(
+    hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock
+) -> None:
+    """Whoever taps two hours after the fault has silence for the hour that the phone promises."""
+    came: dict[str, datetime] = {}
+    noted: dict[str, datetime] = {}
+
+    async def list_faults(call: ServiceCall) -> ServiceResponse:
+        start, since = (call.data.get(name) for name in ("start", "noted_since"))
+        found: list[JsonValueType] = [
+            {"event_id": one}
+            for one, tapped in noted.items()
+            if (start is None or came[one] >= start) and (since is None or tapped >= since)
+        ]
+        return {"faults": found}
+
+    async def annotate_fault(call: ServiceCall) -> None:
+        noted[call.data["event_id"]] = dt_util.utcnow()
+
+    hass.services.async_register("microgrid", "list_faults", list_faults, LIST_SCHEMA, SupportsResponse.ONLY)
+    hass.services.async_register("microgrid", "annotate_fault", annotate_fault, ANNOTATE_SCHEMA)
+    await automate("fault_explained", phones=[phone.device_id], silence=1)
+
+    async def told(event_id: str) -> bool:
+        came[event_id], before = dt_util.utcnow(), len(phone.shown)
+        data = {
+            "config_entry_id": "entry",
+            "event_id": event_id,
+            "node": "house-7",
+            "node_name": "House 7",
+            "code": "F001",
+            "code_name": "Inverter overcurrent",
+            "severity": "critical",
+            "time": came[event_id].isoformat(),
+            "late": False,
+            "summary": "A neighbour switched off.",
+            "complete": True,
+        }
+        hass.bus.async_fire(EVENT_ANALYZED, data)
+        await pass_time(hass, freezer, seconds=6)
+        return len(phone.shown) > before
+
+    assert await told("one")
+    await pass_time(hass, freezer, hours=2)
+    button = phone.shown[-1]["data"]["actions"][2]["action"]
+    hass.bus.async_fire("mobile_app_notification_action", {"action": button})
+    await settle()
+    assert phone.texts[-1][1].startswith("Silenced for 1 hours.")
+    await pass_time(hass, freezer, minutes=30)
+    assert not await told("two")
+    await pass_time(hass, freezer, minutes=31)
+    assert await told("three")

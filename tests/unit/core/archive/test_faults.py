@@ -216,6 +216,9 @@ def test_faults_are_found_by_node_code_and_time(tmp_path: Path) -> None:
     assert ids(note="silenced") == ["b", "a"]
     assert ids(note="silenced", nodes=["house-1"], limit=1) == ["a"]
     assert ids(note="silence") == []
+    store.annotate("a", Annotation(START_US + 9, None, None, "silenced"))
+    assert ids(note="silenced", noted_since_us=START_US + 9) == ["a"]
+    assert ids(note="silenced", noted_since_us=START_US + 10) == []
     store.close()
 
 

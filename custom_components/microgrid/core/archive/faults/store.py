@@ -412,11 +412,12 @@ class FaultStore:
         start_us: int | None = None,
         end_us: int | None = None,
         note: str | None = None,
+        noted_since_us: int | None = None,
         limit: int = 100,
     ) -> list[tuple[RecordedFault, Analysis | None]]:
         """Return faults with start ≤ time < end and the newest analysis of each; the newest fault first.
 
-        With a `note`, only those that somebody annotated with exactly it.
+        With a `note`, only those that somebody annotated with exactly it, not before `noted_since_us`.
         """
         conditions, values = ["1"], list[Any]()
         for column, chosen in (("node", nodes), ("code", codes)):
@@ -429,9 +430,10 @@ class FaultStore:
                 values.append(limit_us)
         if note is not None:
             conditions.append(
-                "EXISTS (SELECT 1 FROM annotation WHERE annotation.event_id = fault.event_id AND note = ?)"
+                "EXISTS (SELECT 1 FROM annotation WHERE annotation.event_id = fault.event_id AND note = ? "
+                "AND made_us >= ?)"
             )
-            values.append(note)
+            values += [note, 0 if noted_since_us is None else noted_since_us]
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT {_FAULT} FROM fault WHERE {' AND '.join(conditions)} "
