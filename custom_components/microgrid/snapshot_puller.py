@@ -77,7 +77,14 @@ class SnapshotPuller:
         """
         fault = await self._shelf.fault(event_id)
         members = await self._members(fault)
-        for member in sorted(members, key=lambda member: silent[member.node]):
+        matter = (fault.node, fault.gateway)
+        # Who does not answer costs seconds, and the operator waits: who is there, and matters, comes first.
+        for member in sorted(
+            members,
+            key=lambda one: (silent[one.node], self._is_away(one.node), one.node not in matter),
+        ):
+            if silent[member.node] and self._is_away(member.node):
+                continue  # it is asked again when it is back
             parts = await self._shelf.read(self._shelf.opened.parts, event_id)
             if member.node not in {node for node, _ in missing(members, parts)}:
                 continue
@@ -98,6 +105,11 @@ class SnapshotPuller:
                     await self._fetch(member.node, item)
         parts = await self._shelf.read(self._shelf.opened.parts, event_id)
         return bool(members) and not missing(members, parts)
+
+    def _is_away(self, node_id: str) -> bool:
+        """Whether a node is known not to be there."""
+        node = self._swarm.nodes.get(node_id)
+        return node is not None and not node.available
 
     async def _fetch(self, node_id: str, item: ListedSnapshot) -> None:
         """Pull and store one object."""

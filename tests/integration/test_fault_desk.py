@@ -320,6 +320,26 @@ async def test_a_node_that_keeps_no_snapshots_is_not_asked(
     assert not battery.asked
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["offline", "mute"])
+async def test_houses_that_do_not_answer_take_no_time_from_those_that_do(
+    hass: HomeAssistant, entry: MockConfigEntry, wire: Wire, engine: Engine, known: bool
+) -> None:
+    """What trips a house may have switched off its neighbours: the operator waits for those in vain."""
+    data = everything_recorded(wire)
+    for number in (1, 11, 12, 2, 21):  # by their names before the house that tells the fault
+        house = wire.add(f"house-{number}", "house", GATEWAY)
+        house.silent = True
+        await house.greet()
+        if known:
+            await house.state("offline")
+    with patch.object(snapshot_mqtt, "ANSWER_S", 0.4):
+        raise_fault(wire.nodes[HOUSE])
+        await stage(entry, Stage.DIAGNOSED)
+    told = engine.cases[0].files.keys()
+    assert {(GATEWAY, MEASURED), (HOUSE, MEASURED)} <= told
+    assert told == data.keys() or not known
+
+
 async def test_one_transfer_behind_a_gateway_at_a_time(
     entry: MockConfigEntry, wire: Wire, engine: Engine
 ) -> None:
