@@ -7,6 +7,7 @@ import errno
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -363,6 +364,23 @@ async def test_one_transfer_behind_a_gateway_at_a_time(
         await stage(entry, Stage.TOLD)
         await stage(entry, Stage.TOLD, "another")
     assert len(content(entry)) == 4
+
+
+async def test_a_node_that_announces_itself_while_it_is_asked(
+    hass: HomeAssistant, entry: MockConfigEntry, wire: Wire, engine: Engine
+) -> None:
+    """After a start: two faults ask the same house, before and after its gateway is known."""
+    house = wire.add("house-9", "house", GATEWAY)
+    house.silent = True
+    for event_id in ("one", "two"):
+        members = [Member("house-9", "house")]
+        store(entry).record(replace(fault(), event_id=event_id, node="house-9"), members)
+    pull = desk(entry)._puller.pull
+    first = asyncio.create_task(pull("one", {}, Counter()))
+    await until(lambda: house.asked)
+    await house.greet()
+    second = asyncio.create_task(pull("two", {}, Counter()))
+    assert not any(await asyncio.gather(first, second))
 
 
 # ------------------------------------------------------------------------------------------ restarts

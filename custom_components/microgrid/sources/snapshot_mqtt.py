@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,7 +107,10 @@ class SnapshotMqtt:
         self._refusals = Refusals(swarm)
         self._lists: dict[str, asyncio.Future[SnapshotList]] = {}
         self._transfers: dict[str, _Transfer] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+        """By node."""
         self._turns: dict[str, asyncio.Lock] = {}
+        """By gateway."""
         self._unsubscribe: list[CALLBACK_TYPE] = []
 
     async def async_start(self) -> None:
@@ -168,11 +172,15 @@ class SnapshotMqtt:
 
     # ------------------------------------------------------------------------------------------------- inside
 
-    def _turn(self, node_id: str) -> asyncio.Lock:
-        """Return the lock of the gateway that answers for a node."""
-        node = self._swarm.nodes.get(node_id)
-        gateway = node.parent_id if node is not None and node.parent_id is not None else node_id
-        return self._turns.setdefault(gateway, asyncio.Lock())
+    @asynccontextmanager
+    async def _turn(self, node_id: str) -> AsyncIterator[None]:
+        """Have a node, and the gateway that answers for it, to oneself."""
+        # The node first: its gateway may become known while somebody waits for its answer.
+        async with self._asking.setdefault(node_id, asyncio.Lock()):
+            node = self._swarm.nodes.get(node_id)
+            gateway = node.parent_id if node is not None and node.parent_id is not None else node_id
+            async with self._turns.setdefault(gateway, asyncio.Lock()):
+                yield
 
     async def _pull(self, node_id: str, transfer: _Transfer, keep: Keep) -> bool:
         """Ask until all is there; False when the node falls silent or has nothing."""
