@@ -169,11 +169,10 @@ class Explainer:
             if begun:  # the others only waited for the one that failed
                 self._breaker.failed(time.monotonic())
             explanation = by_engine(report, Outcome.UNREACHABLE, f"no answer within {DEADLINE_S:g} s")
-        provider = self._settings.provider
         return self._note(
             replace(
                 explanation,
-                model=provider.model if isinstance(provider, ClaudeSettings) else provider.entity_id,
+                model=self._settings.asked,
                 usage=bill.usage,
                 cost_cents=bill.cents,
                 lookups=bill.lookups,
@@ -186,7 +185,7 @@ class Explainer:
         self, settings: ExplainerSettings, dossier: Dossier, context: Context, bill: _Bill
     ) -> Explanation:
         now = dt_util.now()
-        if (earlier := self._recall.find(dossier, now)) is not None:
+        if (earlier := self._recall.find(dossier, now, settings.asked)) is not None:
             if earlier.event_id == dossier.report.event_id:
                 dossier.quantities.update(earlier.asked)
             try:
@@ -224,7 +223,7 @@ class Explainer:
             raise _NoAnswer(Outcome.REFUSED, str(error)) from error
         finally:
             # Also that none passed is remembered: the same question would be answered alike, and cost again.
-            self._recall.keep(dossier, dt_util.now(), kept)
+            self._recall.keep(dossier, dt_util.now(), kept, settings.asked)
             self._store.async_delay_save(self._stored, SAVE_AFTER_S)
         return answer
 

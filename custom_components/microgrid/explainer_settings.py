@@ -77,6 +77,11 @@ class ExplainerSettings:
     provider: ClaudeSettings | TaskSettings
     budget: Budget
 
+    @property
+    def asked(self) -> str:
+        """Who gives the words: the model, or the entity."""
+        return self.provider.model if isinstance(self.provider, ClaudeSettings) else self.provider.entity_id
+
 
 def read_settings(data: Mapping[str, Any]) -> ExplainerSettings:
     """Read the data of a subentry; SettingsError says what cannot be."""

@@ -522,6 +522,18 @@ async def test_a_fault_of_the_same_kind_is_not_paid_for_again(
     assert len(fake.requests) == 1
 
 
+async def test_another_model_is_asked_itself(
+    hass: HomeAssistant, entry: MockConfigEntry, explainer: Explainer, fake: FakeMessages
+) -> None:
+    """Whoever changes the model sees its words, not those of the one before under its name."""
+    fake.script = [says({}), says("yes"), says(words())]  # between them, the new settings are tried
+    assert (await explainer.explain(told_report())).outcome is Outcome.REFUSED
+    result = await change(hass, entry, fields(fake, model="claude-opus-5-5"))
+    assert result["reason"] == "reconfigure_successful"
+    found = await entry.runtime_data.explainer.explain(told_report())
+    assert (found.outcome, found.model) == (Outcome.EXPLAINED, "claude-opus-5-5")
+
+
 async def test_an_answer_that_did_not_pass_is_not_asked_for_again(
     explainer: Explainer, fake: FakeMessages
 ) -> None:

@@ -27,11 +27,14 @@ class Remembered:
     """What the model had asked for; holds for this event alone."""
 
 
-def key_of(dossier: Dossier) -> str:
-    """Return by what a fault is known again; the aliases belong to it, since the answer speaks of them."""
+def key_of(dossier: Dossier, model: str) -> str:
+    """Return by what a fault is known again.
+
+    The aliases belong to it, since the answer speaks of them, and so does the model that gave it.
+    """
     report = dossier.report
     nodes = ",".join(f"{alias}={node}" for node, alias in sorted(dossier.aliases.items()))
-    return f"{report.fingerprint}|{report.origin.node}|{nodes}|{dossier.language}"
+    return f"{report.fingerprint}|{report.origin.node}|{nodes}|{dossier.language}|{model}"
 
 
 @dataclass(slots=True)
@@ -40,15 +43,15 @@ class Recall:
 
     known: dict[str, Remembered] = field(default_factory=dict)
 
-    def find(self, dossier: Dossier, now: datetime) -> Remembered | None:
+    def find(self, dossier: Dossier, now: datetime, model: str = "") -> Remembered | None:
         """Return what was answered to a fault like this one within a day; check its numbers again."""
-        found = self.known.get(key_of(dossier))
+        found = self.known.get(key_of(dossier, model))
         return found if found is not None and timedelta() <= now - found.time < KEPT else None
 
-    def keep(self, dossier: Dossier, now: datetime, answer: Mapping[str, Any]) -> None:
+    def keep(self, dossier: Dossier, now: datetime, answer: Mapping[str, Any], model: str = "") -> None:
         """Remember an answer."""
         asked = {name: found for name, found in dossier.quantities.items() if name.startswith("T")}
-        self.known[key_of(dossier)] = Remembered(now, dossier.report.event_id, answer, asked)
+        self.known[key_of(dossier, model)] = Remembered(now, dossier.report.event_id, answer, asked)
         fresh = sorted(
             (item for item in self.known.items() if now - item[1].time < KEPT), key=lambda item: item[1].time
         )
