@@ -511,14 +511,16 @@ async def test_what_a_crash_kept_from_being_recorded_is_found_in_the_log(
     assert (notices[0].data["node"], notices[0].data["late"]) == (HOUSE, True)
 
 
+@pytest.mark.parametrize("knows_time", [True, False])
 async def test_the_faults_before_the_first_start_are_history(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     engine: Engine,
     notices: list[Event[dict[str, Any]]],
     mqtt_mock: MqttMockHAClient,
+    knows_time: bool,
 ) -> None:
-    log = Node(utc_us=int(dt_util.utcnow().timestamp() * 1e6) - 3 * HOUR_US)
+    log = Node(utc_us=int(dt_util.utcnow().timestamp() * 1e6) - 3 * HOUR_US, knows_time=knows_time)
     with patch.object(FaultDesk, "_take"):
         frames = [*log.start(), *log.minutes(1), log.event("F001")]
         send(hass, b"".join(frame.encode() for frame in frames), HOUSE)

@@ -111,8 +111,10 @@ class FaultStore:
             return self._record(connection, fault, members)
 
     def adopt(self, faults: Iterable[RecordedFault], history_before_us: int) -> int:
-        """Enter the faults that the log tells. Of an older log than this store, those raised before
-        `history_before_us` are history: nobody is told. Returns how many are new.
+        """Enter the faults that the log tells; returns how many are new.
+
+        Of an older log than this store, those raised before `history_before_us`, or at a time that nobody
+        knows, are history: nobody is told.
 
         What only snapshots told so far is completed.
         """
@@ -126,7 +128,7 @@ class FaultStore:
                     (fault.node, fault.code, fault.severity, fault.at_us, fault.event_id),
                 ).rowcount:
                     continue
-                history = first and fault.time_us < history_before_us
+                history = first and (fault.at_us is None or fault.at_us < history_before_us)
                 told = replace(fault, stage=Stage.TOLD, pull=Pull.GIVEN_UP) if history else fault
                 new += self._record(connection, told, ())
             if first:
