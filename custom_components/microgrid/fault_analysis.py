@@ -60,7 +60,7 @@ def find_cause(stored: StoredCase) -> Analysis:
     return Analysis(
         report.engine_version,
         report.cause,
-        report.origin.node,
+        report.origin.node if report.origin.known else None,
         report.posterior,
         report.answers.why,
         report.fingerprint,

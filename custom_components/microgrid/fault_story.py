@@ -92,7 +92,7 @@ class Story:
     certainty: float = 0.0
     """How likely it is, 0 … 1."""
     origin: str | None = None
-    """Node whose own defect it is, by the verdict; None: as the report says."""
+    """Node whose own defect it is, where another cause than that of the report counts; None: not known."""
     case: Case | None = None
     """None when no recording can be read."""
     report: Report | None = None
@@ -109,10 +109,10 @@ class Story:
 
     @property
     def began_at(self) -> str | None:
-        """Where it began; None without a report."""
-        if self.report is None:
-            return None
-        return self.report.origin.node if self.origin is None else self.origin
+        """Where it began; None where that is not known."""
+        if self.report is None or self.cause != self.report.cause:
+            return self.origin
+        return self.report.origin.node if self.report.origin.known else None
 
     def name(self, node_id: str) -> str:
         """Return what people call a node."""

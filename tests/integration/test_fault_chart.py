@@ -403,6 +403,8 @@ def test_words() -> None:
     assert origin_words(told) == "Began at Łukasz & Ewa, 420 ms before the fault; reported by Müller"
     own = replace(told.report, origin=Origin("house-1", 0.9, ""), onset=None)
     assert origin_words(replace(told, report=own)) == "Began at Müller itself"
+    unknown = replace(told.report, origin=Origin("house-1", 0.4, ""))
+    assert origin_words(replace(told, report=unknown)) == "Reported by Müller"
     outside = replace(told.report, origin=Origin(OUTSIDE, 0.9, ""), onset=None)
     assert origin_words(replace(told, report=outside)).startswith("Began in the swarm beyond the gateway;")
     assert evidence_words(told, EVIDENCE[2]).startswith("Łukasz & Ewa: power that a neighbour's inverter")

@@ -803,6 +803,12 @@ def test_a_file_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
     assert sorted(report["missing"]) == ["house-1", "house-2"]
 
 
+def test_a_fault_of_which_nothing_is_known_began_nowhere() -> None:
+    """Who told it is not said to be the origin."""
+    analysis = find_cause(StoredCase(fault(), (Member(HOUSE, "house"),), {}, ()))
+    assert (analysis.cause, analysis.origin) == ("undetermined", None)
+
+
 async def test_the_real_engine_is_asked(
     hass: HomeAssistant, wire: Wire, notices: list[Event[dict[str, Any]]]
 ) -> None:

@@ -105,7 +105,7 @@ def write(
         _what(case, missing),
         _where(case, origin, onset),
         _why(cause, candidates, evidence),
-        _how(case, way),
+        _how(origin, way),
         _again(before, cause, found, measured),
         " ".join(actions),
     )
@@ -122,7 +122,12 @@ def _what(case: Case, missing: Sequence[str]) -> str:
 
 def _where(case: Case, origin: Origin, onset: OnsetTime | None) -> str:
     place = "at the node that told it" if origin.node == case.node else f"at {_name(origin.node)}"
-    said = f"It began {place} (confidence {_share(origin.confidence)})."
+    if origin.known:
+        said = f"It began {place} (confidence {_share(origin.confidence)})."
+    elif origin.node == case.node:
+        said = "Where it began is not known."
+    else:
+        said = f"It may have begun {place} (confidence {_share(origin.confidence)})."
     if onset is None:
         return f"{said} No quantity left its usual values suddenly within the recording."
     spread = (onset.latest_s - onset.earliest_s) / 2.0
@@ -153,7 +158,9 @@ def _why(cause: str, candidates: Sequence[Candidate], evidence: Sequence[Evidenc
     return said
 
 
-def _how(case: Case, way: Sequence[Link]) -> str:
+def _how(origin: Origin, way: Sequence[Link]) -> str:
+    if not way and not origin.known:
+        return "Whether it came from elsewhere is not known."
     if not way:
         return "It did not spread: it began and ended at the node that told it."
     parts = []

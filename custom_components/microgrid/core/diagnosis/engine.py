@@ -40,12 +40,16 @@ def diagnose(case: Case, past: Sequence[PastFault] = ()) -> Report:
         return _diagnose(case, past)
 
 
-def origin_of(case: Case, cause: str) -> str:
-    """Return the node whose own defect it is where another cause counts than that of `diagnose`."""
+def origin_of(case: Case, cause: str) -> str | None:
+    """Return the node whose own defect it is where another cause counts than that of `diagnose`.
+
+    None where that is not known.
+    """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         facts = Facts(View(case))
-        return find_origin(facts, cause, measure(facts)).node
+        origin = find_origin(facts, cause, {cause: 1.0}, measure(facts))
+        return origin.node if origin.known else None
 
 
 def _diagnose(case: Case, past: Sequence[PastFault]) -> Report:
@@ -65,7 +69,7 @@ def _diagnose(case: Case, past: Sequence[PastFault]) -> Report:
     if next(iter(likely)) != cause:
         cause = next(iter(likely))
         evidence = _evidence(model, cause, likely, findings)
-    origin = find_origin(facts, cause, findings)
+    origin = find_origin(facts, cause, likely, findings)
     path = path_of(facts, origin.node)
     way = links(facts, path, findings)
     onset = find_onset(facts, cause, origin.node, findings)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .causes import CAUSES, UNDETERMINED, CauseKind
+from .causes import UNDETERMINED
 from .evidence import KINDS
 from .facts import Facts, Finding
 from .onset import Onset, step_onset
@@ -79,8 +79,22 @@ _SLOW_CODES = frozenset({"F004", "F010", "F011", "F012", "F015", "F020", "F021"}
 """Of quantities that are sampled once a second."""
 
 
-def find_origin(facts: Facts, cause: str, findings: Mapping[str, Finding]) -> Origin:
-    """Name the node whose own defect the cause is."""
+def find_origin(
+    facts: Facts, cause: str, likely: Mapping[str, float], findings: Mapping[str, Finding]
+) -> Origin:
+    """Name the node whose own defect the cause is; as sure as all causes together that lead to it."""
+    found = _origin_of(facts, cause, findings)
+    if not found.known:
+        return found
+    sure = 0.0
+    for other, probability in likely.items():
+        there = _origin_of(facts, other, findings)
+        sure += probability * there.confidence if there.node == found.node else 0.0
+    return Origin(found.node, min(sure, 1.0), found.evidence)
+
+
+def _origin_of(facts: Facts, cause: str, findings: Mapping[str, Finding]) -> Origin:
+    """Name the origin of a cause as if there were no doubt about the cause."""
     teller = facts.teller
     if cause in _GATEWAY_CAUSES and facts.view.gateway is not None:
         return Origin(facts.view.gateway, 0.95, KINDS["silence"].id if "silence" in findings else "")
@@ -98,9 +112,8 @@ def find_origin(facts: Facts, cause: str, findings: Mapping[str, Finding]) -> Or
             and (finding.node != teller or facts.code not in _ELECTRICAL)
         ):
             return Origin(finding.node, (0.95, 0.8, 0.65)[min(rank, 2)], KINDS[key].id)
-    known = CAUSES.get(cause)
-    sure = cause == UNDETERMINED or known is None or known.kind is CauseKind.PROPAGATED
-    return Origin(teller, 0.4 if sure else 0.95, "")
+    open_ = cause == UNDETERMINED or cause in ORIGIN_FROM
+    return Origin(teller, 0.4 if open_ else 0.95, "")
 
 
 def _points(finding: Finding) -> bool:

@@ -59,6 +59,11 @@ class Origin:
     evidence: str
     """Id of the evidence that named it; empty when it is the node that told the fault."""
 
+    @property
+    def known(self) -> bool:
+        """Whether it is more likely there than not; else it is only the best guess."""
+        return self.confidence >= 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

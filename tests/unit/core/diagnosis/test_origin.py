@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from unittest.mock import patch
 
 import pytest
 
+from microgrid_core.diagnosis import engine
 from microgrid_core.diagnosis.case import UNPLACED, Case
+from microgrid_core.diagnosis.causes import UNDETERMINED
+from microgrid_core.diagnosis.debugging.trip import inverter_trip
 from microgrid_core.diagnosis.engine import diagnose
 from simulator.scenarios import OUTSIDE, Truth, make
 
@@ -69,3 +73,37 @@ def test_a_node_of_the_bus_without_a_name_is_told_by_its_number(name: str) -> No
     assert report.origin.node == f"CAN number {number}" and report.path[-1] == case.node
     assert all(link.holds for link in report.links)
     assert f"It began at CAN number {number} " in report.answers.where_did_it_begin
+
+
+def test_where_it_began_is_not_said_when_nothing_is_known() -> None:
+    case, _ = made("F030.open_cable")
+    report = diagnose(without(case, *case.nodes))
+    assert report.cause == UNDETERMINED
+    assert not report.origin.known
+    assert report.answers.where_did_it_begin.startswith("Where it began is not known.")
+    assert report.answers.how_did_it_spread == "Whether it came from elsewhere is not known."
+    trip = inverter_trip(report, {})
+    assert not trip.propagated and "beginning" not in trip.summary
+
+
+def test_the_origin_of_an_unsure_cause_is_unsure() -> None:
+    """That of a cause which is as likely as not is not 95 % sure; causes with the same origin add up."""
+    case, _ = made("F014.shortage")
+    report = diagnose(without(case, case.node))
+    assert report.posterior < 0.6
+    assert report.origin.node != case.node and not report.origin.known
+    assert report.answers.where_did_it_begin.startswith(f"It may have begun at {report.origin.node} ")
+    sure = diagnose(case)
+    assert sure.posterior > 0.95 and 0.9 < sure.origin.confidence <= 0.95
+
+
+def test_a_cause_of_a_named_node_is_not_put_on_who_told_it() -> None:
+    """The clock of a node is off, but of none in particular."""
+    case, _ = made("F031.node_clock")
+    with patch.object(engine, "measure", return_value={}), patch.object(engine, "scores", return_value=ODDS):
+        report = diagnose(case)
+    assert (report.cause, report.origin.node) == ("F031.node_clock", case.node)
+    assert not report.origin.known
+
+
+ODDS = {"F031.node_clock": 9.0, "F031.termination": 0.0}

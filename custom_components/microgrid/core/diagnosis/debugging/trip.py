@@ -70,7 +70,8 @@ def inverter_trip(report: Report, channels: Mapping[str, Series]) -> InverterTri
     cause = CAUSES.get(report.cause)
     why = "why, the measurements do not decide" if cause is None else _lower(cause.meaning)
     sure = "" if report.cause == UNDETERMINED else f" ({_share(report.posterior)} sure)"
-    place = "" if report.origin.node == report.node else f", beginning at {report.origin.node}"
+    elsewhere = report.origin.node != report.node and report.origin.known
+    place = f", beginning at {report.origin.node}" if elsewhere else ""
     said = f"{report.node} tripped with {report.code} ({name}){place}: {why}{sure}. "
     said += f"{_VERDICTS[verdict]}{'.' if act is None else f': {_lower(act.why)}'}"
     steps = list(report.actions)
@@ -90,7 +91,7 @@ def inverter_trip(report: Report, channels: Mapping[str, Series]) -> InverterTri
         report.cause,
         round(report.posterior, 4),
         report.origin.node,
-        report.origin.node != report.node,
+        elsewhere,
         report.path,
         tuple(one for one in report.candidates if one.cause != report.cause and one.posterior >= 0.05),
         act,
