@@ -14,7 +14,7 @@ from .fingerprint import PastFault
 from .origin import OUTSIDE
 from .report import Answers, Candidate, Confirmed, Link, OnsetTime, Origin, Report
 
-__all__ = ["say", "summary", "write"]
+__all__ = ["say", "summary", "which", "write"]
 
 _LATEST_US = 253_402_300_799_000_000
 
@@ -24,6 +24,17 @@ _BOUNDS = {
     "de": ("mehr als 99 %", "weniger als 1 %"),
     "pl": ("ponad 99 %", "poniżej 1 %"),
 }
+
+
+_WHICH = {
+    "cell_voltage": {"en": "It is cell {}.", "de": "Es ist Zelle {}.", "pl": "To ogniwo {}."},
+    "battery_temperature": {
+        "en": "It is at probe {}.",
+        "de": "Es ist an Fühler {}.",
+        "pl": "To przy czujniku {}.",
+    },
+}
+"""By the metric of the channel that was measured."""
 
 
 def _share(probability: float, language: str = "en") -> str:
@@ -41,7 +52,11 @@ def summary(report: Report, language: str, name: Callable[[str], str]) -> str:
     """
     language = language_of(language)
     said = f"{meaning(report.cause, language)} ({_share(report.posterior, language)})."
-    said = f"{said} {kind(report.cause, language)}".rstrip()
+    said = " ".join(
+        part
+        for part in (said, kind(report.cause, language), which(report.cause, report.evidence, language))
+        if part
+    )
     # A plain ratio says nothing to somebody who stands in the dark.
     sign = next((one for one in report.evidence if one.weight > 0.0 and one.unit), None)
     if language != "en" or sign is None:
@@ -49,6 +64,18 @@ def summary(report: Report, language: str, name: Callable[[str], str]) -> str:
     value = _number(sign.value, sign.unit).replace("-", "\N{MINUS SIGN}")
     where = "beyond the gateway" if sign.node == OUTSIDE else f"at {name(sign.node)}"
     return f"{said} Clearest sign: {BY_ID[sign.id].meaning}, {value} {where}."
+
+
+def which(cause: str, evidence: Sequence[Evidence], language: str) -> str:
+    """Say which cell or probe it is, where the checks of the cause speak of the named one; else nothing."""
+    known = CAUSES.get(cause)
+    if known is None or not any("named cell" in check or "named probe" in check for check in known.checks):
+        return ""
+    for one in evidence:
+        channel, _, number = one.channel.rpartition("_")
+        if channel in _WHICH and number.isdigit():
+            return _WHICH[channel][language].format(number)
+    return ""
 
 
 def _name(node: str) -> str:
@@ -143,7 +170,7 @@ def _why(cause: str, candidates: Sequence[Candidate], evidence: Sequence[Evidenc
     if cause == UNDETERMINED or cause not in CAUSES:
         said = f"The measurements do not decide{share}."
     else:
-        said = f"{CAUSES[cause].meaning}{share}. {kind(cause, 'en')}"
+        said = f"{CAUSES[cause].meaning}{share}. {kind(cause, 'en')} {which(cause, evidence, 'en')}".rstrip()
     supporting = [each for each in evidence if each.weight > 0.0][:3]
     if supporting:
         said += " For it: " + "; ".join(say(each) for each in supporting) + "."

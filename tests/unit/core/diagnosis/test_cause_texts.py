@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -13,6 +14,7 @@ from microgrid_core.diagnosis._causes_pl import CAUSES_PL
 from microgrid_core.diagnosis.answers import summary
 from microgrid_core.diagnosis.cause_texts import LANGUAGES, checks, kind, language_of, meaning, not_yet
 from microgrid_core.diagnosis.causes import CAUSES, UNDETERMINED, CauseKind
+from microgrid_core.diagnosis.debugging.trip import inverter_trip
 from microgrid_core.diagnosis.report import from_dict
 
 from .told import report
@@ -80,6 +82,16 @@ def test_summaries() -> None:
         "Eine Zelle gibt unter Last nach und nimmt den Bus mit (91 %). Der Defekt liegt hier."
     )
     assert summary(told, "pl", str).startswith("Jedno ogniwo ugina się pod obciążeniem")
+    cell = replace(told.evidence[2], channel="cell_voltage_7")
+    named = replace(told, evidence=(told.evidence[0], cell))
+    assert summary(named, "en", str).startswith(
+        "One cell gives way under load and takes the bus with it (91 %). The defect is local. It is cell 7. "
+    )
+    assert summary(named, "de", str).endswith("Der Defekt liegt hier. Es ist Zelle 7.")
+    assert summary(named, "pl", str).endswith("To ogniwo 7.")
+    assert " tripped " in (trip := inverter_trip(named, {}).summary) and "sure). It is cell 7. " in trip
+    other = replace(named, cause="F006.low_charge", candidates=())
+    assert "cell 7" not in summary(other, "en", str)  # there all cells are low, and nobody speaks of one
     unknown = from_dict(report(cause=UNDETERMINED, candidates={UNDETERMINED: 0.995, "F006.sensor": 0.005}))
     assert (
         summary(unknown, "de", str)

@@ -298,3 +298,9 @@ def test_tables_fit_each_other() -> None:
         assert all(each.key in KINDS and each.low < each.high for each in model.predicates)
     for rows in REQUIRED.values():
         assert all(each.key in KINDS for each in rows)
+
+
+def test_the_named_cell_and_probe_are_named() -> None:
+    """What to do speaks of them."""
+    assert " It is cell 7. " in diagnose(high_cell_sense_wire().case()).answers.why
+    assert " It is at probe 3. " in diagnose(probe().case()).answers.why

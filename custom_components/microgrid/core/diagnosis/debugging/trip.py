@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...contract.faults import condition
+from ..answers import which
 from ..case import Series
 from ..causes import CAUSES, UNDETERMINED
 from ..evidence import BY_ID
@@ -73,6 +74,7 @@ def inverter_trip(report: Report, channels: Mapping[str, Series]) -> InverterTri
     elsewhere = report.origin.node != report.node and report.origin.known
     place = f", beginning at {report.origin.node}" if elsewhere else ""
     said = f"{report.node} tripped with {report.code} ({name}){place}: {why}{sure}. "
+    said += f"{named} " if (named := which(report.cause, report.evidence, "en")) else ""
     said += f"{_VERDICTS[verdict]}{'.' if act is None else f': {_lower(act.why)}'}"
     steps = list(report.actions)
     if act is not None:
