@@ -87,9 +87,8 @@ def load_step(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "load_step_at", max(others, key=lambda node: scores[node]), "load_power", scores[most], found.t_s
         )
-        yield Finding(
-            "load_step_own", facts.teller, "load_power", scores.get(facts.teller, 0.0) - rest, found.t_s
-        )
+        if facts.teller in scores:  # what is not known of the own house is not nothing
+            yield Finding("load_step_own", facts.teller, "load_power", scores[facts.teller] - rest, found.t_s)
 
 
 def _balance(facts: Facts, onset_s: float) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ __all__ = ["ORIGIN_FROM", "find_onset", "find_origin", "links", "path_of"]
 
 ORIGIN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "F001.neighbour_trip": ("neighbour_trip", "neighbour_told", "other_share"),
+        "F001.neighbour_trip": ("neighbour_trip", "neighbour_told"),
         "F001.droop_mismatch": ("droop_offset_move", "droop_offset_late", "other_share"),
         "F002.cluster_load_dump": ("load_step_at", "other_load_fall", "other_peak_share"),
         "F002.swarm_load_dump": (OUTSIDE,),
@@ -28,7 +28,7 @@ ORIGIN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "F003.line_short": ("other_voltage", "load_step_at", "other_peak_share"),
         "F004.export": ("neighbour_import",),
         "F005.backfeed": ("surplus_from", OUTSIDE),
-        "F006.export_after_trip": ("neighbour_trip", "neighbour_told", "other_share"),
+        "F006.export_after_trip": ("neighbour_trip", "neighbour_told"),
         "F010.backfeed": ("surplus_from", OUTSIDE),
         "F011.export": ("shortage_from", OUTSIDE, "neighbour_import"),
         "F012.overcurrent": ("neighbour_import",),
@@ -55,6 +55,8 @@ _FALLS = frozenset({"other_load_fall"})
 _IN_THE_END = frozenset({"surplus_from", "shortage_from"})
 _ON_AVERAGE = frozenset({"neighbour_surplus", "neighbour_import"})
 """Stand in for the above where it is not known; where it is, they are of the time before."""
+_TRIPPED = frozenset({"F001.neighbour_trip", "F006.export_after_trip"})
+"""Where no neighbour is seen to stop, it was the one that nothing is known of."""
 _GATEWAY_CAUSES = frozenset({"F030.gateway_reset"})
 _ELECTRICAL = frozenset(
     {"F001", "F002", "F003", "F004", "F005", "F006", "F010", "F011", "F012", "F013", "F014"}
@@ -112,6 +114,15 @@ def _origin_of(facts: Facts, cause: str, findings: Mapping[str, Finding]) -> Ori
             and (finding.node != teller or facts.code not in _ELECTRICAL)
         ):
             return Origin(finding.node, (0.95, 0.8, 0.65)[min(rank, 2)], KINDS[key].id)
+    if cause in _TRIPPED:
+        until = facts.quiet_until_s
+        unseen = [
+            n
+            for n in facts.view.others
+            if not facts.view.between(n, "inverter_power", until - 0.3, until).size
+        ]
+        if len(unseen) == 1:
+            return Origin(unseen[0], 0.6, "")
     open_ = cause == UNDETERMINED or cause in ORIGIN_FROM
     return Origin(teller, 0.4 if open_ else 0.95, "")
 
