@@ -181,9 +181,9 @@ def cell_imbalance(history: CellHistory) -> CellImbalance:
         return _answer(
             bank,
             Imbalance.NONE,
-            f"No cell of {history.node} leaves the others: over {bank.days.size} days none drifts by more "
-            f"than {number(_LEAST_GROWTH_MV, 'mV')} and chance, none gives way under load; the largest "
-            f"deviation at rest is {number(max(known, default=0.0), 'mV')}.",
+            f"No cell of {history.node} leaves the others: over {bank.days.size} days {bank.moved_most()}, "
+            "none gives way under load; the largest deviation at rest is "
+            f"{number(max(known, default=0.0), 'mV')}.",
             steps=("Nothing to do.",),
         )
     crossings = bank.crossings(cell)
@@ -529,6 +529,16 @@ class _Bank:
         return days, np.array(found)
 
     # ----------------------------------------------------------------------------------------------- telling
+
+    def moved_most(self) -> str:
+        """What there was of drift where none is called one, as a clause."""
+        moved = [one for one in self.drifts if one.certain and self._growth(one) >= _LEAST_GROWTH_MV]
+        if not moved:
+            return f"none drifts by more than {number(_LEAST_GROWTH_MV, 'mV')} and chance"
+        most = max(moved, key=self._growth)
+        slope = most.drift_mv_per_day.slope if most.drift_mv_per_day else 0.0
+        way = "as others do" if self._moves(most) else "back to the others"
+        return f"cell {most.cell} drifts most, {signed(7.0 * slope, 'mV')} a week, {way}"
 
     def describe(self, cell: int, verdict: Imbalance) -> str:
         """What the matter is, as a clause with numbers."""

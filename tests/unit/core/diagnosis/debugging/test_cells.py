@@ -180,6 +180,7 @@ def test_one_that_comes_back_is_left_alone() -> None:
     """The balancer is at work: deviations shrink."""
     answer = cell_imbalance(synthetic(np.random.default_rng(3), -0.4, 40, begin_mv=17.0))
     assert answer.verdict is Imbalance.NONE
+    assert "cell 5 drifts most, +2.60 mV a week, back to the others" in answer.summary
 
 
 def test_one_that_stands_apart_is_told_without_a_date() -> None:
