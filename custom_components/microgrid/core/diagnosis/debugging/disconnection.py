@@ -400,7 +400,10 @@ def _typical(row: Watched, found: Mapping[str, tuple[Floats, Floats]]) -> str:
 
 
 def _longest_within(found: Mapping[str, tuple[Floats, Floats]], limits: GatewayLimits) -> float | None:
-    """The longest time before 0 s in which everything held at once; None when something is not known."""
+    """The longest time before 0 s in which everything held at once; None when something is not known.
+
+    While the contactor was closed both sides are one, and nothing waited for them.
+    """
     f = _difference(found["cluster_frequency"], found["swarm_frequency"])
     v = _difference(found["cluster_voltage"], found["swarm_voltage"])
     p = found["phase_difference"]
@@ -422,6 +425,10 @@ def _longest_within(found: Mapping[str, tuple[Floats, Floats]], limits: GatewayL
     phase = p[1][at] + 360.0 * slip * (grid - p[0][at])
     fits &= np.abs((phase + 180.0) % 360.0 - 180.0) <= limits.phase_difference_deg
     fits &= grid - p[0][at] < 1.5 * period_of(p[0])
+    t, closed = found["contactor_closed"]
+    if t.size:
+        at = np.searchsorted(t, grid + 1e-6, side="right") - 1
+        fits &= (at < 0) | (closed[np.maximum(at, 0)] < 0.5)
     best = Run(0.0, censored=False).length_s
     edges = np.flatnonzero(np.diff(np.concatenate(([0], fits.astype(np.int8), [0]))))
     for first, end in zip(edges[::2], edges[1::2], strict=True):

@@ -243,6 +243,25 @@ def test_a_refusal_is_held_against_the_window() -> None:
     assert disconnection("g", Moment.REFUSED, {}).verdict is Verdict.CANNOT_TELL
 
 
+def test_the_time_before_it_opened_is_no_time_in_which_it_could_have_closed() -> None:
+    """Opened and ordered to close again within the minute: until then both sides were one."""
+    fast, slow = np.arange(-75.0, 5.0, 0.1), np.arange(-75.0, 5.0)
+    apart, turn = fast > -62.0, 144.0 * (fast + 62.0)
+    channels = {
+        "cluster_frequency": Series(fast, np.where(apart, 50.4, 50.0)),
+        "swarm_frequency": Series(fast, np.full(fast.size, 50.0)),
+        "cluster_voltage": Series(slow, np.full(slow.size, 230.0)),
+        "swarm_voltage": Series(slow, np.full(slow.size, 230.0)),
+        "phase_difference": Series(fast, np.where(apart, (turn + 180.0) % 360.0 - 180.0, 0.0)),
+        "contactor_closed": Series(slow, np.where(slow > -62.0, 0.0, 1.0)),
+    }
+    answer = disconnection("g", Moment.REFUSED, channels)
+    assert (answer.verdict, answer.reason) == (Verdict.RIGHT, "frequency_difference")
+    assert answer.within_s is not None and answer.within_s < 1.0
+    del channels["contactor_closed"]
+    assert disconnection("g", Moment.REFUSED, channels).verdict is Verdict.TOO_LATE
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("F040.droop_setting", "frequency_difference"), ("F040.phase_lock", "phase_difference")],
