@@ -184,7 +184,7 @@ def power_sharing(history: SharingHistory) -> PowerSharing:
         said += f"{worst.node} leaves its line now and then ({number(share, '%')} of its minutes)"
     if found and verdict is not Sharing.EVEN:
         said += ", " + _with(found)
-    steps = _steps(off, intermittent, found)
+    steps = _steps(off, intermittent, found, len(able))
     if verdict is Sharing.EVEN:
         found = ()
     return _answer(cluster, verdict, f"{said}.", steps, tuple(row.node for row in off), rows, found, looked)
@@ -233,15 +233,17 @@ _FACTOR_STEPS = {
 
 
 def _steps(
-    off: Sequence[HouseSharing], intermittent: Sequence[HouseSharing], found: Sequence[Association]
+    off: Sequence[HouseSharing], intermittent: Sequence[HouseSharing], found: Sequence[Association], able: int
 ) -> tuple[str, ...]:
     steps = []
     for row in off:
         if row.offset_off_hz is not None:
             change = signed(-1000.0 * row.offset_off_hz, "mHz")
             steps.append(f"Calibrate the no-load frequency of {row.node} by {change}.")
-        if row.gain_off is not None:
+        if row.gain_off is not None and able > 2:
             steps.append(f"Set the droop gain of {row.node} to that of its neighbours.")
+    if able == 2 and any(row.gain_off is not None for row in off):  # each to the other's would exchange them
+        steps.append("Set the same droop gain at both houses.")
     if off:
         steps.append(
             "Compare the power meter of that house with a clamp meter: one that is off looks the same."

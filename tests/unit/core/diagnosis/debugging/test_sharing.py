@@ -165,6 +165,15 @@ def test_of_two_houses_nobody_can_say_which() -> None:
     assert "only a third one could tell" in answer.summary
 
 
+def test_two_houses_are_not_told_to_take_each_others_gain() -> None:
+    """Both steps together would only exchange them."""
+    cluster = Cluster(houses=2, days=6, seed=4)
+    cluster.gain *= (0.8, 1.25)
+    steps = power_sharing(cluster.live()).steps
+    assert steps[0] == "Set the same droop gain at both houses."
+    assert not any("of its neighbours" in step for step in steps)
+
+
 def test_the_dynamic_network_of_the_simulator_is_read_the_same_way() -> None:
     """Three houses on lines, solved exactly: one inverter stands 80 mHz higher."""
     rng = np.random.default_rng(4)
