@@ -14,6 +14,7 @@ __all__ = [
     "MODELS",
     "REQUIRED",
     "RULED_OUT",
+    "STANDS_OUT",
     "CauseModel",
     "CodeModel",
     "Predicate",
@@ -84,9 +85,19 @@ REQUIRED: Mapping[str, tuple[Predicate, ...]] = MappingProxyType(
 """What a cause makes no sense without, by cause; the weights say what else supports or contradicts it."""
 
 
+STANDS_OUT: Mapping[str, Predicate] = MappingProxyType({"F001": Predicate("current_rise", 2.0, 6.0)})
+"""By code, what all of its causes come with: without it nothing stands out, and nothing is decided.
+
+A limit that is set too low, or a load that crept up to it, has none of the causes of a sudden overcurrent.
+"""
+
+
 def ruled_out(cause: str, values: Mapping[str, float]) -> float:
     """Log-odds that a cause loses because something that it needs is not so; 0 while that is not known."""
-    return RULED_OUT * sum(max(0.0, -each.truth(values.get(each.key))) for each in REQUIRED.get(cause, ()))
+    needed = [*REQUIRED.get(cause, ())]
+    if (common := STANDS_OUT.get(cause.partition(".")[0])) is not None:
+        needed.append(common)
+    return RULED_OUT * sum(max(0.0, -each.truth(values.get(each.key))) for each in needed)
 
 
 MODELS: Mapping[str, CodeModel] = {

@@ -304,3 +304,11 @@ def test_the_named_cell_and_probe_are_named() -> None:
     """What to do speaks of them."""
     assert " It is cell 7. " in diagnose(high_cell_sense_wire().case()).answers.why
     assert " It is at probe 3. " in diagnose(probe().case()).answers.why
+
+
+def test_nothing_is_decided_when_nothing_stands_out() -> None:
+    """The limit was set too low for a quiet house: no transistor is to blame."""
+    report = diagnose(Bench("F001").case())
+    check(report)
+    assert report.cause == UNDETERMINED, report.candidates[0]
+    assert not report.origin.known
