@@ -719,8 +719,8 @@ def test_a_power_cut_supplies_nobody_with_the_energy_of_years() -> None:
     node = house("h1", INVERTER, EXPORTED, IMPORTED)
     log = list(node.start())
     for minutes in (range(30), range(20, 50)):
-        rows = {EXPORTED: [4_000_000] * 30, IMPORTED: [5_000_000 + 10 * minute for minute in minutes]}
-        log.append(slow(node, 1800, rows))
+        imported = (5_000_000 + 10 * minute for minute in minutes)
+        log.append(slow(node, 1800, {EXPORTED: [4_000_000] * 30, IMPORTED: imported}))
     with archived({"h1": log}) as archive:
         (hour,) = supply.supply(archive, START_US, START_US + HOUR_US).hours
     (exchange,) = hour.exchanges

@@ -245,7 +245,7 @@ def test_a_refusal_is_held_against_the_window() -> None:
 
 def test_the_time_before_it_opened_is_no_time_in_which_it_could_have_closed() -> None:
     """Opened and ordered to close again within the minute: until then both sides were one."""
-    fast, slow = np.arange(-75.0, 5.0, 0.1), np.arange(-75.0, 5.0)
+    fast, slow = np.linspace(-75.0, 5.0, 801), np.linspace(-75.0, 5.0, 81)
     apart, turn = fast > -62.0, 144.0 * (fast + 62.0)
     channels = {
         "cluster_frequency": Series(fast, np.where(apart, 50.4, 50.0)),
