@@ -116,7 +116,7 @@ def explained(analysis: Analysis, report: Report, explanation: Explanation, case
     """
     origin = analysis.origin
     if explanation.cause != report.cause:
-        origin = origin_of(case, explanation.cause)
+        origin = _origin_of(case, explanation.cause)
     posterior = {one.cause: one.posterior for one in report.candidates}
     return replace(
         analysis,
@@ -126,6 +126,14 @@ def explained(analysis: Analysis, report: Report, explanation: Explanation, case
         summary=explanation.answers.why if explanation.in_models_words else analysis.summary,
         explanation=json.dumps(to_plain(explanation), allow_nan=False),
     )
+
+
+def _origin_of(case: Case, cause: str) -> str | None:
+    try:
+        return origin_of(case, cause)
+    except Exception:  # as in find_cause
+        _LOGGER.exception("no origin of fault %s was found for %s", case.event_id, cause)
+        return None
 
 
 def _diagnose(stored: StoredCase) -> Report:
@@ -161,7 +169,12 @@ def case_of_stored(stored: StoredCase) -> Case:
 
 def _is_of(node: str, path: Path) -> bool:
     """Whether a file holds measurements of the node that gave it."""
-    if any(schema.node == node for schema in open_log([path]).schemas.values()):
+    try:
+        schemas = open_log([path]).schemas.values()
+    except OSError as error:  # a bad block of the medium, or gone
+        _LOGGER.warning("%s: it cannot be read: %s", path.name, error)
+        return False
+    if any(schema.node == node for schema in schemas):
         return True
     _LOGGER.warning("%s: no measurements of %s in it", path.name, node)
     return False

@@ -794,13 +794,15 @@ async def test_an_engine_that_fails_leaves_it_undetermined(caplog: pytest.LogCap
 
 
 def test_a_file_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
-    files = {}
-    members = tuple(Member(node_id, "house") for node_id in ("house-1", "house-2", HOUSE))
+    files: dict[tuple[str, SnapshotPart], Path] = {}
+    members = tuple(Member(node_id, "house") for node_id in ("house-0", "house-1", "house-2", HOUSE))
+    files["house-0", MEASURED] = tmp_path / "on-a-bad-block.umg1"
+    files["house-0", MEASURED].mkdir()  # the system refuses to read it
     for node_id, about in (("house-1", EVENT_ID), ("house-2", "another"), (HOUSE, EVENT_ID)):
         files[node_id, MEASURED] = path = tmp_path / f"{node_id}.umg1"
         path.write_bytes(snapshot_file(about, node_id=node_id if node_id != "house-1" else "somebody-else"))
     report = json.loads(find_cause(StoredCase(fault(), members, files, ())).report)
-    assert sorted(report["missing"]) == ["house-1", "house-2"]
+    assert sorted(report["missing"]) == ["house-0", "house-1", "house-2"]
 
 
 def test_a_fault_of_which_nothing_is_known_began_nowhere() -> None:

@@ -395,6 +395,19 @@ def test_a_file_that_is_no_snapshot_is_left_where_it_is(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_file_that_cannot_be_read_keeps_the_store_open(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.close()
+    folder = tmp_path / "snapshots" / HOUSE
+    (folder / "2026-11-16-000007-measured.umg1").mkdir(parents=True)  # the system refuses to read it
+    store = opened(tmp_path)
+    assert [finding.what[:17] for finding in store.findings] == ["it cannot be read"]
+    store.record(fault())
+    stored = store.store_part(EVENT_ID, HOUSE, MEASURED, SnapshotState.COMPLETE, snapshot_file())
+    assert stored.number == 8
+    store.close()
+
+
 # ---------------------------------------------------------------------------------------------------- kill -9
 
 # Brings faults through all stages in odd steps and prints what it has, once it has it.

@@ -556,7 +556,11 @@ class FaultStore:
     def _enter(
         self, connection: sqlite3.Connection, number: int, node: str, part: SnapshotPart, path: Path
     ) -> None:
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            self.findings.append(Finding(str(path), f"it cannot be read: {error}"))
+            return
         if (snapshot := snapshot_of(data)) is None or not 0 <= snapshot.state < len(_STATES):
             self.findings.append(Finding(str(path), "it is no snapshot; it was left where it is"))
             return
