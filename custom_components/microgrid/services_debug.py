@@ -34,6 +34,7 @@ from .fault_analysis import StoredCase, case_of_stored, find_cause, report_of
 from .sensor_hours import mean_by_hour
 from .services_history import NODE_ID, async_find_node, node_of
 from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm
+from .validation import moment
 
 if TYPE_CHECKING:
     from .runtime import MicrogridRuntime
@@ -57,7 +58,7 @@ _TARGET: Final = {
     vol.Exclusive(ATTR_DEVICE, "target"): cv.string,
     vol.Exclusive(ATTR_NODE, "target"): NODE_ID,
 }
-_RANGE: Final = {vol.Optional(ATTR_START): cv.datetime, vol.Optional(ATTR_END): cv.datetime}
+_RANGE: Final = {vol.Optional(ATTR_START): moment, vol.Optional(ATTR_END): moment}
 
 
 def _within(low: float, high: float) -> Any:
@@ -104,7 +105,7 @@ DISCONNECTION_SCHEMA: Final = vol.All(
         {
             **_TARGET,
             vol.Exclusive(ATTR_EVENT_ID, "moment"): _EVENT,
-            vol.Exclusive(ATTR_AT, "moment"): cv.datetime,
+            vol.Exclusive(ATTR_AT, "moment"): moment,
             vol.Optional(ATTR_LIMITS, default=dict): _LIMITS,
         }
     ),

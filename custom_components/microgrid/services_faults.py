@@ -26,6 +26,7 @@ from .fault_desk import Details, FaultDesk, iso
 from .services_history import NODE_ID, async_find_node, node_of
 from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm
 from .snapshot_puller import missing
+from .validation import moment
 
 ATTR_EVENT_ID: Final = "event_id"
 ATTR_DEVICE: Final = "device_id"
@@ -54,10 +55,10 @@ LIST_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_CONFIG_ENTRY): cv.string,
         vol.Optional(ATTR_NODE, default=list): vol.All(cv.ensure_list, vol.Length(max=64), [NODE_ID]),
         vol.Optional(ATTR_CODE, default=list): vol.All(cv.ensure_list, vol.Length(max=64), [cv.string]),
-        vol.Optional(ATTR_START): cv.datetime,
-        vol.Optional(ATTR_END): cv.datetime,
+        vol.Optional(ATTR_START): moment,
+        vol.Optional(ATTR_END): moment,
         vol.Optional(ATTR_NOTE): vol.All(cv.string, vol.Length(max=MAX_NOTE)),
-        vol.Optional(ATTR_NOTED_SINCE): cv.datetime,
+        vol.Optional(ATTR_NOTED_SINCE): moment,
         vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): vol.All(
             vol.Coerce(int), vol.Range(min=1, max=MAX_LIMIT)
         ),

@@ -21,6 +21,7 @@ from .core.archive.daily import DailySummary, cluster_summary, daily_summary
 from .core.archive.errors import ArchiveUnavailable
 from .core.archive.rollup import COUNTER_UNITS
 from .devices import node_of_device
+from .validation import moment
 
 if TYPE_CHECKING:
     from .runtime import MicrogridConfigEntry, MicrogridRuntime
@@ -51,8 +52,8 @@ GET_HISTORY_SCHEMA: Final = vol.All(
             vol.Exclusive(ATTR_DEVICE, "target"): cv.string,
             vol.Exclusive(ATTR_NODE, "target"): NODE_ID,
             vol.Required(ATTR_METRICS): METRICS,
-            vol.Optional(ATTR_START): cv.datetime,
-            vol.Optional(ATTR_END): cv.datetime,
+            vol.Optional(ATTR_START): moment,
+            vol.Optional(ATTR_END): moment,
             vol.Optional(ATTR_POINTS, default=DEFAULT_POINTS): POINTS,
         }
     ),

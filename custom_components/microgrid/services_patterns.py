@@ -20,6 +20,7 @@ from .core.archive.patterns.plain import plain
 from .core.archive.patterns.source import DAY_S, Source
 from .core.codec.umg1.records import SEVERITIES
 from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm
+from .validation import moment
 
 ACTION_QUERY_PATTERN: Final = "query_pattern"
 ATTR_PATTERN: Final = "pattern"
@@ -52,7 +53,7 @@ _OPTIONS: Final[dict[str, tuple[str, Any, Callable[[Any], Any] | None]]] = {
     "severity": ("severities", vol.All(cv.ensure_list, [vol.In(SEVERITIES)]), tuple),
     "cluster": ("clusters", _texts(32), tuple),
     "event_id": ("event_id", vol.All(cv.string, vol.Length(min=1, max=64)), None),
-    "at": ("at_us", cv.datetime, _microseconds),
+    "at": ("at_us", moment, _microseconds),
     "before": ("before_s", _SECONDS, None),
     "after": ("after_s", _SECONDS, None),
     "lookback": ("lookback_days", vol.All(vol.Coerce(int), vol.Range(min=1, max=366)), None),
@@ -68,8 +69,8 @@ QUERY_PATTERN_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(ATTR_CONFIG_ENTRY): cv.string,
         vol.Required(ATTR_PATTERN): vol.In(list(PATTERNS)),
-        vol.Optional(ATTR_START): cv.datetime,
-        vol.Optional(ATTR_END): cv.datetime,
+        vol.Optional(ATTR_START): moment,
+        vol.Optional(ATTR_END): moment,
         **{vol.Optional(name): allowed for name, (_, allowed, _) in _OPTIONS.items()},
     }
 )

@@ -20,6 +20,7 @@ from .planner_site import settle
 from .planner_view import advice_at
 from .runtime import MicrogridRuntime
 from .services_swarm import ATTR_CONFIG_ENTRY, one_swarm, swarms
+from .validation import moment
 
 ACTION_PLAN: Final = "plan"
 ACTION_COMPARE: Final = "compare_policies"
@@ -44,19 +45,19 @@ _DAYS: Final = vol.All(vol.Coerce(int), vol.Range(1, REPLAY_DAYS))
 SCHEMAS: Final = {
     ACTION_PLAN: vol.Schema(_ENTRY),
     ACTION_COMPARE: vol.Schema({**_ENTRY, vol.Optional(ATTR_DAYS, default=REPLAY_DAYS): _DAYS}),
-    ACTION_EXPLAIN: vol.Schema({**_ENTRY, vol.Optional(ATTR_TIME): cv.datetime}),
+    ACTION_EXPLAIN: vol.Schema({**_ENTRY, vol.Optional(ATTR_TIME): moment}),
     ACTION_RAISE: vol.Schema(
         {
             **_ENTRY,
             vol.Required(ATTR_RESERVE): vol.All(vol.Coerce(float), vol.Range(0.0, 100.0)),
-            vol.Required(ATTR_UNTIL): cv.datetime,
+            vol.Required(ATTR_UNTIL): moment,
         }
     ),
     ACTION_SETTLE: vol.Schema(
         {
             **_ENTRY,
-            vol.Optional(ATTR_START): cv.datetime,
-            vol.Optional(ATTR_END): cv.datetime,
+            vol.Optional(ATTR_START): moment,
+            vol.Optional(ATTR_END): moment,
             vol.Optional(ATTR_METHOD, default=MID_MARKET): vol.In((MID_MARKET, DUAL_PRICES)),
         }
     ),

@@ -28,6 +28,7 @@ from .core.contract.schedule import (
 from .schedule_log import KEEP, Analytics, Execution
 from .schedules import AnswerStatus, HeldSchedule, ScheduleDesk, ScheduleRefused
 from .services_history import ATTR_DEVICE, ATTR_NODE, NODE_ID, async_find_node, node_of
+from .validation import moment
 
 if TYPE_CHECKING:
     from .runtime import MicrogridRuntime
@@ -71,8 +72,8 @@ def _mode(value: Any) -> ScheduleMode:
 
 _RATE: Final = vol.All(vol.Coerce(float), vol.Range(min=0, max=MAX_POWER_W))
 _STRETCH: Final = {
-    vol.Required(ATTR_START): cv.datetime,
-    vol.Optional(ATTR_END): cv.datetime,
+    vol.Required(ATTR_START): moment,
+    vol.Optional(ATTR_END): moment,
     vol.Required(ATTR_MODE): _mode,
     vol.Optional(ATTR_RATE): _RATE,
 }
@@ -88,12 +89,12 @@ SET_SCHEMA: Final = vol.All(
         {
             **_TARGET,
             vol.Exclusive(ATTR_INTERVALS, "plan"): vol.All(cv.ensure_list, [_STRETCH]),
-            vol.Exclusive(ATTR_START, "plan"): cv.datetime,
-            vol.Optional(ATTR_END): cv.datetime,
+            vol.Exclusive(ATTR_START, "plan"): moment,
+            vol.Optional(ATTR_END): moment,
             vol.Optional(ATTR_MODE): _mode,
             vol.Optional(ATTR_RATE): _RATE,
             vol.Optional(ATTR_DEFAULT): _DEFAULT,
-            vol.Optional(ATTR_VALID_UNTIL): cv.datetime,
+            vol.Optional(ATTR_VALID_UNTIL): moment,
             vol.Optional(ATTR_SCHEDULE_ID): cv.matches_regex(f"^{EVENT_ID.pattern}$"),
             vol.Optional(ATTR_TIMEOUT, default=DEFAULT_TIMEOUT_S): _TIMEOUT,
         }

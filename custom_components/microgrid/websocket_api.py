@@ -7,7 +7,6 @@ from typing import Any, Final
 import voluptuous as vol
 from homeassistant.components import websocket_api
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
 from .core.archive.daily import DailySummary
@@ -20,6 +19,7 @@ from .services_history import (
     async_find_node,
     async_history,
 )
+from .validation import day
 
 TYPE_HISTORY: Final = "microgrid/history"
 TYPE_DAILY: Final = "microgrid/daily_summary"
@@ -69,7 +69,7 @@ async def _history(
     {
         vol.Required("type"): TYPE_DAILY,
         vol.Required("node"): NODE_ID,
-        vol.Optional("day"): cv.date,
+        vol.Optional("day"): day,
         vol.Optional("days", default=1): vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_DAYS)),
     }
 )

@@ -199,6 +199,8 @@ async def test_what_cannot_be_answered(hass: HomeAssistant, entry: MockConfigEnt
         {"node": HOUSE, "metrics": []},
         {"node": HOUSE, "metrics": "exchange_power", "points": 5001},
         {"node": HOUSE, "metrics": ["x"] * 33},
+        {"node": HOUSE, "metrics": "exchange_power", "start": "0001-01-01 00:00:00"},
+        {"node": HOUSE, "metrics": "exchange_power", "end": "9999-12-31 23:59:59"},
     ):
         with pytest.raises(vol.Invalid):
             await get(hass, **wrong)
@@ -280,6 +282,12 @@ async def test_days_of_a_house_and_of_its_cluster(
         assert answer["success"], answer
         before, found[node_id] = answer["result"]
         assert (before["energy_wh"], before["fault_minutes"]) == ({}, 0)
+    for impossible in ("0001-01-01", "9999-12-31"):
+        await client.send_json_auto_id(
+            {"type": "microgrid/daily_summary", "node": "house-1", "day": impossible, "days": 2}
+        )
+        answer = await client.receive_json()
+        assert answer["error"]["code"] == "invalid_format"
     house, cluster = found["house-1"], found["gateway-a"]
     assert house["end"] - house["start"] == 86_400
     assert house["energy_wh"]["energy_exported"] == pytest.approx(ledgers[0], rel=0.05)
