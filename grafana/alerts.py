@@ -91,11 +91,17 @@ _HEARD_S = 2 * 86_400
 _COMPRESSOR = next(limit for limit in health._FIXED if limit.code == "HP_COMP_HOT")
 _LOAD = field("house", "load_power")
 _FREQUENCY = field("house", "inverter_frequency")
+_NODE = "its supply, its card, its cable. What it measures meanwhile stays on its card."
+_MODEM = "its supply and its cellular signal. It sends later what its memory can hold."
+_PI = (
+    "supply and network of its Pi, and `microgrid-daemon status` there. The schedule that it has goes on; "
+    "what it measures meanwhile is sent later."
+)
 _OFFLINE = (
-    ("house", "House", _LOAD, ""),
-    ("gateway", "Gateway", field("gateway", GATEWAY_ALIVE), ""),
-    ("heat-pump", "Heat pump", field("heat_pump", "temp_inlet"), ""),
-    ("battery", "Battery", field("battery", "voltage"), f"{OWN_BATTERY} AND "),
+    ("house", "House", _LOAD, "", _NODE),
+    ("gateway", "Gateway", field("gateway", GATEWAY_ALIVE), "", _NODE),
+    ("heat-pump", "Heat pump", field("heat_pump", "temp_inlet"), "", _MODEM),
+    ("battery", "Battery", field("battery", "voltage"), f"{OWN_BATTERY} AND ", _PI),
 )
 
 RULES = (
@@ -109,10 +115,9 @@ RULES = (
             pending="10m",  # the newest ten minutes are empty for a moment whenever they begin
             severity="warning",
             summary=f"{name} {{{{ .Labels.node }}}} has not reported for more than ten minutes.",
-            advice="Look whether its neighbours report. If they do: its supply, its card, its cable. What "
-            "it measures meanwhile stays on its card.",
+            advice=f"Look whether its neighbours report. If they do: {remedy}",
         )
-        for uid, name, one, of in _OFFLINE
+        for uid, name, one, of, remedy in _OFFLINE
     ),
     Rule(
         uid="microgrid-silence",
