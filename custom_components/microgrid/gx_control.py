@@ -348,12 +348,15 @@ class GxControl:
         What somebody else has changed meanwhile is left to them. Raises HomeAssistantError when the station
         did not confirm one of them; that stays held and is tried again when the station is back.
         """
-        failed: HomeAssistantError | None = None
         by = by or await self._who(context)
         if keys is not None and not self._held.keys() & set(keys):
             return
+        await self._give_back(lambda: list(self._held if keys is None else keys), context, by)
+
+    async def _give_back(self, keys: Callable[[], list[str]], context: Context | None, by: str) -> None:
+        failed: HomeAssistantError | None = None
         async with self._lock:
-            for key in list(self._held if keys is None else keys):
+            for key in keys():
                 try:
                     await self._release(key, context, by)
                 except GxError as error:
@@ -485,11 +488,16 @@ class GxControl:
 
     async def _catch_up(self) -> None:
         """Give back what is overdue."""
-        due = [key for key, held in self._held.items() if key in self._left or held.over]
+        if not (due := self._due()):
+            return
+        by = _RESTART if self._left.issuperset(due) else _EXPIRY
         try:
-            await self.release(due, by=_RESTART if self._left.issuperset(due) else _EXPIRY)
+            await self._give_back(self._due, None, by)  # what is set anew while it waits is not due any more
         except HomeAssistantError as error:
             _LOGGER.warning("%s: %s; it is tried again", self.node_id, error)
+
+    def _due(self) -> list[str]:
+        return [key for key, held in self._held.items() if key in self._left or held.over]
 
     @callback
     def _changed(self, change: Change) -> None:

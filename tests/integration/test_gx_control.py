@@ -88,6 +88,20 @@ async def test_what_is_not_allowed_is_not_written(
     assert at_gx(gx, RELAY) == 1, "a relay is switched, not overridden: it stays"
 
 
+async def test_what_is_set_anew_while_the_old_is_given_back_stays(control: GxControl, gx: BrokerSide) -> None:
+    """Right after a restart: a person is a moment quicker than we with what an earlier run held."""
+    await control.set("setpoint_override", -500.0)
+    control._left.add("setpoint_override")
+    async with control._lock:
+        setting = asyncio.create_task(control.set("setpoint_override", -900.0))
+        await asyncio.sleep(0.05)  # it waits for the lock; we come behind it
+        back = asyncio.create_task(control._catch_up())
+        await asyncio.sleep(0.05)
+    await asyncio.gather(setting, back)
+    assert at_gx(gx, SETPOINT) == -900
+    assert control.overrides["setpoint_override"].value == -900
+
+
 async def test_limits_of_the_payload(control: GxControl, gx: BrokerSide, site: SimulatedSite) -> None:
     site.station.limit(MINIMUM, 10.0, 90.0)
     site.station.set(MINIMUM, 25.0)
