@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -32,10 +33,14 @@ def site() -> SimulatedSite:
 
 @contextlib.contextmanager
 def published(
-    site: SimulatedSite, broker: Mosquitto, habits: Habits, step: Callable[[], None] | None = None
+    site: SimulatedSite,
+    broker: Mosquitto,
+    habits: Habits,
+    step: Callable[[], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[BrokerSide]:
     """The GX of the site, at the broker; with `step` the site goes on."""
-    side = BrokerSide(site.station, broker.port, step=step, habits=habits)
+    side = BrokerSide(site.station, broker.port, step=step, habits=habits, clock=clock)
     side.start()
     try:
         yield side

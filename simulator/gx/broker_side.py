@@ -62,8 +62,12 @@ class BrokerSide:
         repeat: bool = False,
         step: Callable[[], None] | None = None,
         habits: Habits | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; `step` is called now and then to let a simulated site go on."""
+        """Prepare; `step` is called now and then to let a simulated site go on.
+
+        `clock`, in seconds, is what overrides last by.
+        """
         self.station = station
         self.reads: list[str] = []
         """Paths that were asked for, in order; for tests."""
@@ -72,7 +76,7 @@ class BrokerSide:
         self.full_publishes = 0
         self._where = (host, port)
         self._events, self._speed, self._repeat, self._step = list(events), speed, repeat, step
-        self._habits = habits or Habits()
+        self._habits, self._clock = habits or Habits(), clock
         self._awake_until = 0.0
         self._tokens, self._tokens_at = self._habits.publishes_per_s, 0.0
         self._overridden: dict[Address, float] = {}
@@ -159,7 +163,7 @@ class BrokerSide:
             if position == len(self._events) and position and self._repeat:
                 began, position = now, 0
             for address, value in _overrides(self.station) if self._habits.override_s is not None else ():
-                if now > self._overridden.get(address, now):
+                if address in self._overridden and self._clock() > self._overridden[address]:
                     del self._overridden[address]
                     self.station.set(address, value)
             if self._step is not None and now >= next_step:
@@ -221,10 +225,12 @@ class BrokerSide:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             value = json.loads(payload)["value"]
             if address is not None:
-                self.writes.append((address, value))
-                self.station.write(address, value)
-                if self._habits.override_s is not None:
-                    self._overridden[address] = time.monotonic() + self._habits.override_s
+                try:
+                    self.station.write(address, value)
+                    if self._habits.override_s is not None:
+                        self._overridden[address] = self._clock() + self._habits.override_s
+                finally:
+                    self.writes.append((address, value))
 
     def _changed(self, address: Address) -> None:
         if self.awake:
