@@ -48,7 +48,7 @@ def published(
         side.stop()
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait until something is so."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

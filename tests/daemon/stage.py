@@ -47,7 +47,7 @@ def link_to(places: list[Place], serial_number: str | None = None, timing: Timin
     return Link(lambda: places, serial_number=serial_number, timing=timing)
 
 
-async def until(done: Callable[[], Awaitable[bool]], timeout_s: float = 5.0) -> None:
+async def until(done: Callable[[], Awaitable[bool]], timeout_s: float = 60.0) -> None:
     """Wait for what must come true."""
     end = time.monotonic() + timeout_s
     while not await done():

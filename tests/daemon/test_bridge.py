@@ -87,14 +87,14 @@ async def _connected(line: BareLine) -> None:
     async def there() -> bool:
         return line.connected
 
-    await until(there, 10)
+    await until(there)
 
 
 async def _heard(ear: Ear, count: int) -> None:
     async def done() -> bool:
         return len(ear.heard) >= count
 
-    await until(done, 10)
+    await until(done)
 
 
 # ------------------------------------------------------------------------------------------------- weather
@@ -297,7 +297,7 @@ async def test_files_and_topics_become_sensors_of_the_house(ear: Ear, line: Bare
         ear.say("zigbee2mqtt/attic", '{"air":{"humidity":55.5}}')
         return "house/attic_hum" in ear.numbers()
 
-    await until(said, 10)
+    await until(said)
     assert ear.numbers() == {"house/cellar_temp": 21.562, "house/attic_hum": 54.0}
     assert all(payload != b"38.5" for _, payload, _ in ear.heard), "what was kept has no time"
     assert by_topic.reading.report()["unit"] == "%"
@@ -412,7 +412,7 @@ async def test_the_bridge_runs_what_is_configured(
     async def weather_there() -> bool:
         return bool(rows()["weather/rain"] == 0.0)
 
-    await until(weather_there, 15)
+    await until(weather_there)
     assert rows()["weather/temperature"] == -3.4
     assert rows()["house/attic_temp"] is None
     assert not running.done()
@@ -441,7 +441,7 @@ async def test_a_fault_of_our_own_harms_nobody_else(
         ear.say("zigbee2mqtt/attic", '{"temperature":21}')
         return ear.numbers().get("house/attic_temp") == 21.0
 
-    await until(others_go_on, 10)
+    await until(others_go_on)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

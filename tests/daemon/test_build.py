@@ -62,7 +62,7 @@ async def test_every_part_has_its_place(mosquitto: Mosquitto, tmp_path: Path) ->
     async def connected() -> bool:
         return connection.connected
 
-    await until(connected, 10.0)
+    await until(connected)
     poll = parts.helpers[0]
     assert isinstance(poll, SchedulePoll) and poll._connected()
     sensor = Client(CallbackAPIVersion.VERSION2)

@@ -61,7 +61,7 @@ async def connection(mosquitto: Mosquitto, store: Store, home: Home) -> AsyncIte
     async def there() -> bool:
         return made.connected
 
-    await until(there, 10.0)
+    await until(there)
     yield made
     await made.stop()
 

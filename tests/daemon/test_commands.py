@@ -90,7 +90,7 @@ class House:
         async def done() -> bool:
             return len(self.home.said(NODE, topics.CMD_RESULT)) >= count
 
-        await until(done, 10.0)
+        await until(done)
         found: list[CommandResult] = self.home.said(NODE, topics.CMD_RESULT)
         assert len(found) == count
         return found
@@ -125,13 +125,13 @@ async def a_house(
         async def there() -> bool:
             return connection.connected
 
-        await until(there, 10.0)
+        await until(there)
         assert await collector.round()
 
         async def known() -> bool:
             return bool(home.said(NODE, topics.BIRTH))
 
-        await until(known, 10.0)
+        await until(known)
         running = asyncio.create_task(desk.run())
         try:
             yield House(device, home, store, collector, desk)
@@ -597,7 +597,7 @@ async def test_answers_wait_for_the_broker(house: House, mosquitto: Mosquitto) -
     async def delivered() -> bool:
         return house.store.depth() == 0
 
-    await until(delivered, 20)
+    await until(delivered)
     # The broker has forgotten everything, also who wanted to hear answers: whoever missed one asks again.
     for _ in range(20):
         if house.home.said(NODE, topics.CMD_RESULT):

@@ -203,7 +203,7 @@ async def test_the_daemon_drives_it_without_hardware(
         return AckStatus.STARTED in told() and power_w() < -1500.0
 
     with process(tmp_path) as running:
-        await until(charges, 30)
+        await until(charges)
         assert told()[:3] == [AckStatus.RECEIVED, AckStatus.ACCEPTED, AckStatus.STARTED]
         running.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(running.wait, 20) == 0

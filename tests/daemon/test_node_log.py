@@ -337,7 +337,7 @@ async def test_home_assistant_gets_what_happened_while_it_was_away(
         node.pump()
         return len(home.frames.get(NODE, ())) == 2000 + 2 + 2
 
-    await until(all_there, 20.0)
+    await until(all_there)
     assert list(home.frames[NODE]) == [(7, seq) for seq in range(2004)], "the oldest first"
     (birth,) = home.said(NODE, topics.BIRTH)[-1:]
     assert {"ac_output_active_power", "battery_voltage", "charging"} <= set(birth.log_channels)
@@ -367,16 +367,16 @@ async def test_what_nobody_acknowledged_comes_again_when_home_assistant_is_back(
         node.pump()
         return len(home.log_messages) >= count
 
-    await until(lambda: came(1), 10.0)
+    await until(lambda: came(1))
     home.acknowledges = True
     home.announce()
-    await until(lambda: came(2), 10.0)
+    await until(lambda: came(2))
     assert home.log_messages[0][1].frames == home.log_messages[1][1].frames
 
     async def forgotten() -> bool:
         return node._frames.page(MESSAGE_BYTES) is None
 
-    await until(forgotten, 10.0)
+    await until(forgotten)
     await connection.stop()
 
 

@@ -104,7 +104,7 @@ async def test_all_is_well_then_something_is_wrong_then_nobody_is_there(
 
     _document = _schedule()
     try:
-        await until(well, 40)
+        await until(well)
         code, document, said = seen
         assert document["condition"] == "runs"
         assert document["troubles"] == []
@@ -130,7 +130,7 @@ async def test_all_is_well_then_something_is_wrong_then_nobody_is_there(
             seen = running.ask(capsys)
             return seen[0] == 1 and not seen[1]["broker"]["connected"] and seen[1]["inverters"][0]["trouble"]
 
-        await until(wrong, 40)
+        await until(wrong)
         code, document, said = seen
         assert "NOT CONNECTED" in said
         assert "WRONG     mpp-1: " in said

@@ -62,7 +62,7 @@ async def _trouble(config: BrokerConfig, store: Store) -> str:
             assert not connection.connected, "nobody should have let us in"
             return connection.trouble is not None
 
-        await until(told, 15)
+        await until(told)
         return connection.trouble or ""
 
 
@@ -72,13 +72,13 @@ async def _gets_in(config: BrokerConfig, store: Store) -> None:
         async def connected() -> bool:
             return connection.connected
 
-        await until(connected, 15)
+        await until(connected)
         connection.promise("event", b"{}")
 
         async def delivered() -> bool:
             return store.depth() == 0
 
-        await until(delivered, 15)
+        await until(delivered)
 
 
 async def test_a_broker_of_our_own_ca_is_trusted_and_others_are_not(
@@ -179,6 +179,6 @@ async def test_the_log_says_a_reason_once(
                 return connection.trouble is not None
 
             for _ in range(2):
-                await until(told, 20)
+                await until(told)
                 connection.trouble = None
     assert caplog.text.count("must be that of its CA") == 1

@@ -258,7 +258,7 @@ async def test_a_gx_that_goes_and_comes_back(stage: Stage) -> None:
     async def gone() -> bool:
         return stage.driver.read().trouble is not None
 
-    await until(gone, 10.0)
+    await until(gone)
     assert stage.driver.values() == {}
     assert "not released" in ((await stage.driver.release()).trouble or "")
     stage.ess.set("hub4", 0, "/Overrides/Setpoint", None)  # lost with its restart
@@ -267,7 +267,7 @@ async def test_a_gx_that_goes_and_comes_back(stage: Stage) -> None:
     async def back() -> bool:
         return stage.driver.read().trouble is None
 
-    await until(back, 10.0)
+    await until(back)
     await stage.goes_by(61)
     assert stage.ess.battery_w == -1000.0
 

@@ -75,7 +75,7 @@ def battery_voltage(station: GxStation) -> Address:
 
 
 async def until(
-    hass: HomeAssistant, condition: Callable[[], object], what: str, seconds: float = 15.0
+    hass: HomeAssistant, condition: Callable[[], object], what: str, seconds: float = 60.0
 ) -> None:
     """Wait until something is so."""
     await gx_link.until(condition, what, seconds)

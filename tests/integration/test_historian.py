@@ -62,7 +62,7 @@ def acknowledgements(mqtt: MqttMockHAClient, node: str = HOUSE) -> list[dict[str
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - there is no event: the executor and the broker work meanwhile
             await asyncio.sleep(0.01)
 
@@ -401,7 +401,7 @@ async def test_a_checkpoint_that_fails_keeps_nothing_locked(
     await until(lambda: acknowledgements(mqtt_mock))
     assert not runtime.historian.held
     assert not runtime.faults.shelf._writing.locked() and not runtime.schedules._writing.locked()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await hass.config_entries.async_unload(entry.entry_id)
 
 
@@ -437,7 +437,7 @@ async def test_an_index_that_breaks_is_made_again(
     opened = part(entry).archive
     more = list(log.minutes(1))
     with patch.object(historian_module, "RETRY_S", 0.05):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while acknowledgements(mqtt_mock)[-1]["seq"] < more[-1].seq:
                 send(hass, b"".join(frame.encode() for frame in more))
                 await asyncio.sleep(0.1)

@@ -408,7 +408,7 @@ async def test_a_node_that_nobody_knows_holds_the_rest_up_for_a_minute_only(
     hass: HomeAssistant, mqtt_mock: MqttMockHAClient, server: InfluxServer
 ) -> None:
     entry = entry_for(server)
-    with patch.object(influx_sink, "BIRTHS_S", 1.5):
+    with patch.object(influx_sink, "BIRTHS_S", 3600.0):
         await start(hass, entry)
         log = home("house", "stranger", minutes_ago(10))
         await store(hass, entry, "stranger", [*log.start(), *log.minutes(1)])
@@ -416,6 +416,7 @@ async def test_a_node_that_nobody_knows_holds_the_rest_up_for_a_minute_only(
         await asyncio.sleep(0.5)
         assert await select(server, "rp_1s", "house_data") == []
         assert sink(entry).delay_s() is None
+    with patch.object(influx_sink, "BIRTHS_S", 0.0):
         await sent(entry)
     (found,) = await select(server, "rp_1s", "house_data")
     assert set(found.column("node")) == {"stranger"}

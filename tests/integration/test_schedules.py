@@ -592,7 +592,7 @@ def test_analytics_leave_out_what_was_replaced() -> None:
 
 async def until(hass: HomeAssistant, condition: Callable[[], bool]) -> None:
     """Wait for what the executor does; the clock of the event loop stands still."""
-    for _ in range(1000):
+    for _ in range(12_000):
         if condition():
             return
         await hass.async_add_executor_job(time.sleep, 0.005)

@@ -36,7 +36,7 @@ from custom_components.microgrid.core.contract.schedule import (
 )
 
 from .test_command_entities import Inverter, sent as commands
-from .test_schedules import NOW, Battery, plan, sent
+from .test_schedules import NOW, Battery, plan, sent, until
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "schedules.md"
@@ -152,9 +152,9 @@ async def test_automations(
     evening = dt_util.start_of_local_day(NOW) + timedelta(hours=21)
     freezer.move_to(evening)
     await batteries[0].live(state_of_charge=40.0)
+    before = newest(mqtt_mock).get("battery-1")
     async_fire_time_changed(hass, evening)
-    for _ in range(1000):
-        await asyncio.sleep(0)
+    await until(hass, lambda: newest(mqtt_mock).get("battery-1") != before)
     schedule = newest(mqtt_mock)["battery-1"]
     await batteries[0].ack("accepted", schedule)
     await hass.async_block_till_done()
@@ -171,8 +171,7 @@ async def test_settings(hass: HomeAssistant, mqtt_mock: MqttMockHAClient, entry:
     (actions,) = [one for one in EXAMPLES if isinstance(one, list) and one[0]["action"].startswith("select.")]
     script = Script(hass, cv.SCRIPT_SCHEMA(actions), "example", "test")
     task = hass.async_create_task(script.async_run(context=Context()))
-    for _ in range(1000):
-        await asyncio.sleep(0)
+    await until(hass, lambda: bool(commands(mqtt_mock)))
     (command,) = commands(mqtt_mock)
     assert command["parameters"] == {"value": "sbu"}
     inverter.send("cmd/result", json.dumps({"id": command["id"], "status": "succeeded"}))

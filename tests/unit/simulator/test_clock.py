@@ -66,7 +66,8 @@ def test_everybody_reads_the_same_and_sees_when_it_runs_faster(tmp_path: Path) -
     clock = Clock.beginning(time.time() - DAY_S, 1000.0)
     clock.write(path)
     one, other = SharedClock(path), SharedClock(path)
-    assert abs(one.utc_s() - other.utc_s()) < 0.05
+    before_s, between_s, after_s = one.utc_s(), other.utc_s(), one.utc_s()
+    assert before_s - 0.001 <= between_s <= after_s + 0.001
     assert one.pace() == 1.0
     replace(clock, faster_from_s=time.monotonic()).write(path)
     time.sleep(SharedClock.LOOK_S + 0.05)
@@ -86,13 +87,17 @@ def test_nodes_live_by_the_shared_clock(tmp_path: Path) -> None:
     simulation = Simulation(settings)
     house = simulation.site.houses
     simulation.start()
-    time.sleep(3.0)
+    began_s = time.monotonic()
+    while simulation.site.time_s < 1500.0:
+        assert time.monotonic() < began_s + 60.0, "it does not go on"
+        time.sleep(0.1)
     simulation.stop()
 
     lived_s = simulation.site.time_s
     now_s = simulation.node_time_us() / 1e6
-    assert 900.0 < lived_s < 1900.0
-    assert 0.0 <= now_s - lived_s - begin.timestamp() < 600.0  # what passed before it began
+    assert lived_s <= fast.utc_at_s(time.monotonic()) - begin.timestamp()
+    before_s = now_s - lived_s - begin.timestamp()
+    assert 0.0 <= before_s <= 600.0 * (began_s - clock.monotonic_s)
     told = simulation._by_name["house-01"].live().time
     assert told is not None
     assert now_s - 1.0 < told.timestamp() < fast.utc_at_s(time.monotonic()) + 1.0

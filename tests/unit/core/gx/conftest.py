@@ -62,7 +62,7 @@ def plain(port: int) -> MqttAccess:
     return MqttAccess("127.0.0.1", port, tls=False)
 
 
-async def online(station: Transport, seconds: float = 15.0) -> None:
+async def online(station: Transport, seconds: float = 60.0) -> None:
     """Wait until the full picture is there."""
     await until(lambda: station.state is LinkState.ONLINE, f"online, but {station.detail}", seconds)
 
