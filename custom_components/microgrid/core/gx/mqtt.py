@@ -203,7 +203,11 @@ class MqttStation(Link):
             done, _ = await asyncio.wait({broker.closed}, timeout=beat_s)
             if done:
                 raise Unreachable(broker.closed.result())
-            now = self.tree.now()
+            looked, now = now, self.tree.now()
+            if now - looked > 2.0 * beat_s:
+                # It was us who stood still, and what was said meanwhile may still come: silence goes on from
+                # where it was.
+                began = now - max(0.0, looked - max(began, self.tree.alive_at or began))
             silent_s = now - max(began, self.tree.alive_at or began)
             if silent_s > timing.dead_s:
                 raise Unreachable(f"the GX was silent for {timing.dead_s:g} s")

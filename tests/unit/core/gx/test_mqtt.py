@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import pytest
@@ -74,7 +75,7 @@ async def test_it_is_kept_awake(broker: Mosquitto, gx: BrokerSide, stations: Sta
     station = stations(plain(broker.port))
     await online(station)
     await asyncio.sleep(3 * HABITS.keepalive_s)
-    assert gx.awake
+    await until(lambda: gx.awake, "kept awake", 1.0)
     assert gx.full_publishes == 1, "kept awake without telling everything again"
     assert station.state is LinkState.ONLINE
 
@@ -99,6 +100,23 @@ async def test_an_expired_keepalive_wakes_it_up_again(
     await until(lambda: station.state is LinkState.ONLINE, "it speaks again")
     await until(lambda: value(station, SOC) == 33.0, "what changed meanwhile is there")
     assert station.connects == 1
+
+
+async def test_standing_still_ourselves_is_no_silence_of_the_gx(
+    broker: Mosquitto, gx: BrokerSide, stations: Stations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the machine is paused: nothing gets through meanwhile, and some of it comes later."""
+    station = stations(plain(broker.port))
+    await online(station)
+    states: list[LinkState] = []
+    station.watch(states.append)
+    monkeypatch.setattr(gx, "_publish", lambda *_, **__: None)
+    time.sleep(QUICK.dead_s + 1.0)  # noqa: ASYNC251 - that is the point
+    monkeypatch.undo()
+    await asyncio.sleep(2.0 * HABITS.heartbeat_s)
+    assert states == [] and station.connects == 1
+    gx.stop()
+    await until(lambda: LinkState.LOST in states, "and then it is noticed as ever")
 
 
 async def test_a_reboot_is_waited_out(
