@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,11 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA, async_validate_config_item
 from homeassistant.components.blueprint.models import Blueprint, BlueprintInputs
 from homeassistant.const import CONTENT_TYPE_JSON
-from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.core import CoreState, HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util, yaml as yaml_util
-from homeassistant.util.json import JsonValueType
+from homeassistant.util.json import JsonObjectType, JsonValueType
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
@@ -38,6 +39,7 @@ from custom_components.microgrid.fault_desk import EVENT_ANALYZED
 from custom_components.microgrid.log_events import LogEvents
 from custom_components.microgrid.services_faults import ANNOTATE_SCHEMA, FAULT_SCHEMA, LIST_SCHEMA
 
+from .test_schedules import until
 from .voices import Voice
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "microgrid"
@@ -358,6 +360,61 @@ async def test_escalation_of_what_is_over(
     await pass_time(hass, freezer, minutes=5, seconds=1)
     assert phone.texts[-1][1] == "The fault is gone."
     assert len(phone.shown) == 3
+
+
+@pytest.mark.parametrize("before", ["nobody answered", "acknowledged", "gone"])
+async def test_escalation_goes_on_after_a_restart(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    phone: Phone,
+    automate: Automate,
+    freezer: FrozenDateTimeFactory,
+    before: str,
+) -> None:
+    """What was critical when Home Assistant went down rings again, if it lasts and nobody acknowledged it."""
+    house = Voice(hass, "house-1", "house", "House 1")
+    await house.greet()
+    await house.live(faults=[])
+    house.event("fault", "F001", "raised", "critical", event_id="one")
+    await settle()
+    desk = entry.runtime_data.faults
+    while await desk.details("one") is None:
+        await hass.async_add_executor_job(time.sleep, 0.005)
+    if before == "acknowledged":
+        await hass.services.async_call(
+            "microgrid", "annotate_fault", {"event_id": "one", "note": "acknowledged"}, blocking=True
+        )
+    await house.live(faults=[])
+    hass.set_state(CoreState.not_running)
+    faults = [entity(hass, "event", "house-1", "fault")]
+    await automate("critical_fault_escalation", faults=faults, phones=[phone.device_id])
+    hass.bus.async_fire("microgrid_ring_again", {"automation": "automation.another", "entity_id": faults[0]})
+    await hass.async_start()
+    await settle()
+    await pass_time(hass, freezer, minutes=3)
+    assert phone.shown == [], "the node was not heard of yet"
+    live = {"boot_id": 1, "seq": house.seq + 1, "values": {}, "faults": [] if before == "gone" else ["F001"]}
+    house.send("live", json.dumps(live))
+    await pass_time(hass, freezer, seconds=1)
+    if before != "nobody answered":
+        await hass.async_add_executor_job(time.sleep, 0.3)
+        await pass_time(hass, freezer, hours=1)
+        assert phone.shown == []
+        return
+    await until(hass, lambda: len(phone.shown) == 1)
+    (button,) = phone.shown[0]["data"]["actions"]
+    hass.bus.async_fire("mobile_app_notification_action", {"action": button["action"]})
+    await until(hass, lambda: len(phone.shown) > 1)
+    assert phone.texts[-1][1] == "Somebody takes care of it."
+
+    async def notes() -> list[str]:
+        await hass.async_add_executor_job(time.sleep, 0.005)
+        found = await desk.details("one")
+        return [] if found is None else [one.note for one in found.annotations]
+
+    while await notes() == []:
+        pass
+    assert await notes() == ["acknowledged"]
 
 
 @pytest.mark.parametrize("end", ["acknowledged", "gone"])
@@ -752,6 +809,7 @@ async def test_flexible_load(hass: HomeAssistant, automate: Automate, freezer: C
 async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Automate, freezer: Clock) -> None:
     """Told once with its cause; silenced, the same fault at the same node stays quiet, and no other."""
     notes = dict[str, list[str]]()
+    told = dict[str, dict[str, Any]]()
 
     async def list_faults(call: ServiceCall) -> ServiceResponse:
         found = [
@@ -762,7 +820,8 @@ async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Auto
         return {"faults": [{"event_id": one} for one in found[: call.data["limit"]]]}
 
     async def get_fault(call: ServiceCall) -> ServiceResponse:
-        return {"annotations": [{"note": note} for note in notes[call.data["event_id"]]]}
+        data = told[call.data["event_id"]]
+        return data | {"name": data["code_name"], "origin": data.get("origin"), "missing": []}
 
     async def annotate_fault(call: ServiceCall) -> None:
         notes[call.data["event_id"]].append(call.data["note"])
@@ -791,7 +850,8 @@ async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Auto
             "summary": "A neighbour switched off.",
             "complete": True,
         }
-        hass.bus.async_fire(EVENT_ANALYZED, data | more)
+        told[event_id] = data | more
+        hass.bus.async_fire(EVENT_ANALYZED, told[event_id])
         await pass_time(hass, freezer, seconds=6)
 
     await fault("house-7:1")
@@ -822,9 +882,25 @@ async def test_fault_explained(hass: HomeAssistant, phone: Phone, automate: Auto
     await fault("south:2", node="south", origin="outside", origin_name="outside")
     assert phone.texts[-1][1].startswith("It began beyond the gateway. ")
 
-    told = len(phone.shown)
+    shown_before = len(phone.shown)
     await asyncio.gather(*(fault(f"west:{number}", node="west") for number in range(120)))
-    assert len(phone.shown) == told + 120, "those that wait for an answer keep no other from being told"
+    assert len(phone.shown) == shown_before + 120, "many at once are all told"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [None, 7, "", "OTHER", "MICROGRID_SEEN", "MICROGRID_SEEN/entry", "OTHER/entry/one", "URI", ["a"]],
+)
+async def test_buttons_of_others_are_not_ours(
+    hass: HomeAssistant, phone: Phone, automate: Automate, action: Any
+) -> None:
+    asked = async_mock_service(hass, "microgrid", "get_fault")
+    await automate("fault_explained", phones=[phone.device_id])
+    hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+    hass.bus.async_fire("mobile_app_notification_action", {})
+    await hass.async_block_till_done()
+    state = hass.states.get("automation.fault_explained")
+    assert not asked and not phone.shown and state is not None and state.attributes["last_triggered"] is None
 
 
 async def test_silence_lasts_from_the_tap_on(
@@ -833,6 +909,7 @@ async def test_silence_lasts_from_the_tap_on(
     """Whoever taps two hours after the fault has silence for the hour that the phone promises."""
     came: dict[str, datetime] = {}
     noted: dict[str, datetime] = {}
+    known: dict[str, JsonObjectType] = {}
 
     async def list_faults(call: ServiceCall) -> ServiceResponse:
         start, since = (call.data.get(name) for name in ("start", "noted_since"))
@@ -846,13 +923,17 @@ async def test_silence_lasts_from_the_tap_on(
     async def annotate_fault(call: ServiceCall) -> None:
         noted[call.data["event_id"]] = dt_util.utcnow()
 
+    async def get_fault(call: ServiceCall) -> ServiceResponse:
+        return known[call.data["event_id"]]
+
     hass.services.async_register("microgrid", "list_faults", list_faults, LIST_SCHEMA, SupportsResponse.ONLY)
+    hass.services.async_register("microgrid", "get_fault", get_fault, FAULT_SCHEMA, SupportsResponse.ONLY)
     hass.services.async_register("microgrid", "annotate_fault", annotate_fault, ANNOTATE_SCHEMA)
     await automate("fault_explained", phones=[phone.device_id], silence=1)
 
     async def told(event_id: str) -> bool:
         came[event_id], before = dt_util.utcnow(), len(phone.shown)
-        data = {
+        data: JsonObjectType = {
             "config_entry_id": "entry",
             "event_id": event_id,
             "node": "house-7",
@@ -865,12 +946,16 @@ async def test_silence_lasts_from_the_tap_on(
             "summary": "A neighbour switched off.",
             "complete": True,
         }
+        known[event_id] = {**data, "name": data["code_name"], "missing": []}
         hass.bus.async_fire(EVENT_ANALYZED, data)
         await pass_time(hass, freezer, seconds=6)
         return len(phone.shown) > before
 
     assert await told("one")
     await pass_time(hass, freezer, hours=2)
+    for service in ("turn_off", "turn_on"):  # nothing waits for the tap, as after a restart
+        target = {"entity_id": "automation.fault_explained"}
+        await hass.services.async_call("automation", service, target, blocking=True)
     button = phone.shown[-1]["data"]["actions"][2]["action"]
     hass.bus.async_fire("mobile_app_notification_action", {"action": button})
     await settle()
