@@ -136,6 +136,22 @@ async def test_the_phone_says_what_happened_and_shows_it(lab: Lab) -> None:
     assert re.search(r"Clearest sign: [^.]+ \N{MINUS SIGN}?\d+(\.\d+)? \w+ (at|beyond)", text), text
     assert (await picture(lab, notification)).startswith(PNG)
 
+    await acknowledge(lab, truth["event_id"])
+
+
+async def acknowledge(lab: Lab, event_id: str) -> None:
+    """Tap the button after the automation forgot everything, as it does in a restart."""
+    client = lab.hass.client
+    entry = (await client.ws("config_entries/get", domain=DOMAIN))[0]["entry_id"]
+    await client.post("/api/services/automation/reload", {})
+    button = f"MICROGRID_SEEN/{entry}/{event_id}"
+    await client.post("/api/events/mobile_app_notification_action", {"action": button})
+    deadline = time.monotonic() + 60
+    while not (await told(lab, event_id))[0]["message"].startswith("Somebody has seen it. "):
+        assert time.monotonic() < deadline, await told(lab, event_id)
+        await asyncio.sleep(0.25)
+    assert [one["note"] for one in (await fault(lab, event_id))["annotations"]] == ["acknowledged"]
+
 
 async def test_the_fault_is_live_while_it_lasts(lab: Lab) -> None:
     """Also: nothing is played twice at a place, and what does not exist is refused with a reason."""
