@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from script.lab.firmware import reserve_udp_port
 from simulator.firmware_link.clock_errors import ClockErrors
 from tests.cluster.bad_bus import BadBus, Trouble
 from tests.cluster.cluster import CLOCKS_APART_MS, HOUSES, Cluster, Watched, content_of, masters
+from tests.cluster.machine import FAIR_LOOKS, HELD_UP, PATIENCE_S, look
 
 GROUP = "239.74.163.2"
 NODES = range(HOUSES + 1)
@@ -110,25 +110,6 @@ def assert_houses_sample(watched: Watched, left_out: float = 0.02) -> None:
         assert sum(step != 1 for step in steps) <= left_out * len(steps), f"house {number} left some out"
 
 
-FAIR_LOOKS = 3
-PATIENCE_S = 180.0
-"""How long to wait for a machine that has no processor to give."""
-HELD_UP = 0.02
-"""Share of a look that a program may wait for a processor: as many Syncs may be left out."""
-
-
-def waited_s(rig: Rig) -> dict[int, float]:
-    """Return how long each node was ready to run and had no processor, in all so far."""
-    waited = {node.pid: 0 for node in rig.cluster.nodes.values()}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            group = int((folder / "stat").read_text().rpartition(")")[2].split()[2])
-            if group in waited:
-                waits = [(task / "schedstat").read_text().split()[1] for task in (folder / "task").iterdir()]
-                waited[group] += sum(map(int, waits))
-    return {group: nanoseconds / 1e9 for group, nanoseconds in waited.items()}
-
-
 def watch_sampling(
     rig: Rig, seconds: float, check: Callable[[Watched], None] = assert_houses_sample
 ) -> Watched:
@@ -139,20 +120,17 @@ def watch_sampling(
     fair = looks = 0
     patient_until_s = time.monotonic() + PATIENCE_S
     while True:
-        before, began_s = waited_s(rig), time.monotonic()
-        watched = rig.cluster.watch(seconds)
-        took_s, after = time.monotonic() - began_s, waited_s(rig)
-        held_up = max(after[node] - before[node] for node in before) / took_s
+        seen = look(rig.cluster, seconds)
         looks += 1
-        fair += held_up <= HELD_UP
+        fair += seen.held_up <= HELD_UP
         try:
-            check(watched)
+            check(seen.watched)
         except AssertionError as error:
-            print(f"\nlook {looks}, without a processor for {held_up:.1%} of the time: {error}")
+            print(f"\nlook {looks}, without a processor for {seen.held_up:.1%} of the time: {error}")
             if fair == FAIR_LOOKS or time.monotonic() > patient_until_s:
                 raise
         else:
-            return watched
+            return seen.watched
 
 
 def assert_honest(errors: ClockErrors) -> None:

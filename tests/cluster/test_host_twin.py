@@ -21,9 +21,12 @@ from microgrid_core.codec.can_dbc import (
 )
 from simulator.firmware_link.clock_errors import ClockErrors
 from tests.cluster.cluster import HOUSES, SETTLED_S, Cluster, Watched, content_of, masters
+from tests.cluster.machine import PATIENCE_S, look
 
 BIT_RATE = 500_000
 WATCHED_S = 12.0
+STOOD_STILL = 0.005
+"""Share of the time in which the machine may stand still, and what is counted still be right."""
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +43,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def watched(cluster: Cluster) -> Watched:
     """What is on the bus when nothing happens, and how far the clocks are apart meanwhile."""
-    cluster.world.link.clocks = ClockErrors()
-    return cluster.watch(WATCHED_S)
+    patient_until_s = time.monotonic() + PATIENCE_S
+    while True:
+        cluster.world.link.clocks = ClockErrors()
+        seen = look(cluster, WATCHED_S)
+        if seen.stood_still <= STOOD_STILL or time.monotonic() > patient_until_s:
+            return seen.watched
+        print(f"\nthe machine stood still for {seen.stood_still:.1%} of the time: once more")
 
 
 def test_one_master_beats_a_hundred_times_a_second(watched: Watched) -> None:
